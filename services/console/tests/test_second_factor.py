@@ -111,3 +111,37 @@ async def test_who_has_set_it_up_signs_in_with_a_code_that_works_once(console):
     assert (await attempt(console, code=used)).status_code == 403
     assert (await console.admin.delete("/people/anna/second-factor")).status_code == 204
     assert (await attempt(console)).status_code == 303
+
+
+async def test_a_code_that_confirmed_something_neither_confirms_again_nor_signs_in(console):
+    await console.add_with_password("anna", "operator")
+    secret = new_factor_secret()
+    async with console.signed_in("anna") as browser:
+        await set_up(browser, secret, PASSWORD)
+
+        async def confirmed():  # the period may end between the code and its use
+            code = pyotp.TOTP(secret).now()
+            answer = await send_form(browser, "/people", "/people/anna/link", proof=code)
+            return code if answer.status_code == 200 else None
+
+        used = await eventually(confirmed)
+        assert (await send_form(browser, "/people", "/people/anna/link", proof=used)).status_code == 422
+    assert (await attempt(console, code=used)).status_code == 403
+
+
+async def test_a_stolen_session_gets_no_password_link_for_its_own_person_and_keeps_the_factor(console):
+    await console.add_with_password("anna", "operator")
+    await console.add("bert", "operator")
+    async with console.signed_in("anna") as browser:
+        await set_up(browser, new_factor_secret(), PASSWORD)
+        for proof in ("", "no password of hers"):
+            for path in ("/people/anna/link", "/people/anna/second-factor"):
+                answer = await send_form(browser, "/people", path, proof=proof)
+                assert answer.status_code == 422
+                assert "/password/" not in answer.text
+        assert (await console.admin.get("/people")).json()[0]["has_second_factor"]
+        assert "/password/" in (await send_form(browser, "/people", "/people/bert/link")).text
+        assert "/password/" in (await send_form(browser, "/people", "/people/anna/link", proof=PASSWORD)).text
+        removed = await send_form(browser, "/people", "/people/anna/second-factor", proof=PASSWORD)
+        assert removed.status_code == 303
+        assert not (await console.admin.get("/people")).json()[0]["has_second_factor"]

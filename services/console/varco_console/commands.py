@@ -96,11 +96,7 @@ def sign_in(
     Raises NotFound if the person was removed, or the password or the second factor changed, since
     they were verified; or if the same code was used in between.
     """
-    known = proof.person
-    if not person or (person.hash, person.factor) != (known.hash, known.factor):
-        raise NotFound("the person was changed meanwhile")
-    if proof.code_step and proof.code_step <= person.code_step:
-        raise NotFound("the code was used meanwhile")
+    person = _as_verified(person, proof)
     by = f"person:{person.name}"
     begun = PersonSignedIn(
         at=at,
@@ -133,6 +129,18 @@ def use_session(person: Person | None, at: datetime, session: str, host: str) ->
     return [SessionUsed(at=at, person=person.name, by=f"person:{person.name}", session=session, host=host)]
 
 
+def use_code(person: Person | None, at: datetime, session: str, host: str, proof: Proof) -> list[PersonEvent]:
+    """Notes the code by which the person confirmed a change in a session: it is not valid again.
+
+    Raises NotFound as `sign_in`, and if the session has ended.
+    """
+    person = _as_verified(person, proof)
+    if not person.session(session, at):
+        raise NotFound("the session has ended")
+    by, step = f"person:{person.name}", proof.code_step
+    return [SessionUsed(at=at, person=person.name, by=by, session=session, host=host, code_step=step)]
+
+
 def existing(person: Person | None, name: str) -> Person:
     """Raises NotFound."""
     if not person:
@@ -142,6 +150,15 @@ def existing(person: Person | None, name: str) -> Person:
 
 def described(role: PersonRole, account: str) -> str:
     return f"{role} of {account}" if account else role.value
+
+
+def _as_verified(person: Person | None, proof: Proof) -> Person:
+    known = proof.person
+    if not person or (person.hash, person.factor) != (known.hash, known.factor):
+        raise NotFound("the person was changed meanwhile")
+    if proof.code_step and proof.code_step <= person.code_step:
+        raise NotFound("the code was used meanwhile")
+    return person
 
 
 def _link(name: str, who: CommandOrigin, digest: str) -> PasswordLinkIssued:

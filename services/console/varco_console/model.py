@@ -111,7 +111,8 @@ def _changed(person: Person, event: PersonEvent) -> Person:  # noqa: PLR0911
             return replace(person, sessions={key: value for key, value in person.sessions.items() if key != digest})
         case SessionUsed(session=digest, host=host) if session := person.sessions.get(digest):
             used = replace(session, host=host, used_at=event.at)
-            return replace(person, sessions={**person.sessions, digest: used})
+            step = max(person.code_step, event.code_step)
+            return replace(person, sessions={**person.sessions, digest: used}, code_step=step)
         case _:
             return person
 

@@ -108,6 +108,13 @@ class People:
         )
         return secret
 
+    async def use_code(self, opened: BrowserSession, step: int, host: str) -> None:
+        """Notes the code by which somebody who is signed in confirmed a change."""
+        at, proof = datetime.now(UTC), Proof(opened.person, step)
+        await self._commit(
+            opened.person.name, lambda now: commands.use_code(now, at, opened.secret.digest, host, proof)
+        )
+
     async def sign_out(self, name: str, sessions: Iterable[str], by: str, cause: SignOutCause) -> None:
         who, ending = _origin(by, ""), [*sessions]
         await self._commit(name, lambda person: commands.sign_out(person, who, ending, cause))

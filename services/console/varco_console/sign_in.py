@@ -13,7 +13,7 @@ from varco_common.runtime.repeated_guesses import GuessDigest
 from varco_console import metrics
 from varco_console.commands import Proof
 from varco_console.model import NAME, Person
-from varco_console.people import People
+from varco_console.people import BrowserSession, People
 from varco_console.second_factor import FactorSeal, code_step
 from varco_console.secret_values import SecretValue
 
@@ -77,18 +77,20 @@ class SignIn:
         metrics.SIGN_INS.labels("ok").inc()
         return secret
 
-    async def confirm(self, person: Person, given: str, host: str) -> Refusal | None:
+    async def confirm(self, opened: BrowserSession, given: str, host: str) -> Refusal | None:
         """Asks somebody who is signed in once more: for the password, or a code of the present app.
 
         Whoever has neither, because a provider says who they are, is not asked. A wrong answer is
-        a strike, as at signing in. Raises TransientError.
+        a strike, as at signing in. Raises TransientError, and NotFound if the person was changed,
+        or the code used, meanwhile.
         """
+        person = opened.person
         if not person.hash and not person.factor:
             return None
         if not await self._throttle.wait_for_turn(person.name, host):
             return _counted(Refusal.BUSY)
         try:
-            right = await self._is_proof(person, given)
+            right = await self._is_proof(opened, given, host)
         except TooManyLoginsError:
             return _counted(Refusal.BUSY)
         if right:
@@ -96,9 +98,12 @@ class SignIn:
         self._report(self._failure(person.name, given, host, person.account))
         return _counted(Refusal.WRONG)
 
-    async def _is_proof(self, person: Person, given: str) -> bool:
+    async def _is_proof(self, opened: BrowserSession, given: str, host: str) -> bool:
+        person = opened.person
         if _CODE.fullmatch(given.replace(" ", "")):  # no password is so short
-            return bool(self._code_step(person, given))
+            if step := self._code_step(person, given):
+                await self._people.use_code(opened, step, host)
+            return bool(step)
         right = await self._passwords.verify(person.hash, given[:MAX_PASSWORD], person.name)
         return right and bool(person.hash)
 

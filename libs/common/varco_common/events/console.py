@@ -112,10 +112,15 @@ class PersonSignedOut(PersonEvent, frozen=True, kw_only=True, omit_defaults=True
 
 
 class SessionUsed(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="session.used.v1"):
-    """A session was used, from `host`; at most one event an hour for each."""
+    """A session was used, from `host`; at most one event an hour for each.
+
+    `code_step` is the period of the code by which the person confirmed a change in it, if there
+    was one: then the event is appended at once.
+    """
 
     session: str
     host: str
+    code_step: int = 0
 
 
 AnyConsoleEvent = (

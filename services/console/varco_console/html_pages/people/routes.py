@@ -13,11 +13,13 @@ from varco_common.runtime.tokens import PERSON_NAME
 from varco_console.html_pages.people.view import ExportedPerson, exported_people, people_list
 from varco_console.secret_values import SecretValue
 from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
+from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of
 from varco_console.web.csv_export import csv_response
 
 routes = PageRoutes()
 Reason = Annotated[str, Form(max_length=1_000)]
+Proof = Annotated[str, Form(max_length=1_024, description="The operator's own password or code, for a change of own.")]
 
 
 class PersonForm(BaseModel):
@@ -49,13 +51,19 @@ async def add_person(request: Request, opened: SignedIn, form: Annotated[PersonF
 
 
 @routes.change("/people/{name}/link", roles=OPERATORS)
-async def issue_link(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+async def issue_link(request: Request, name: str, opened: SignedIn, reason: Reason = "", proof: Proof = "") -> Response:
+    if name == opened.person.name and (refusal := await unproven(request, opened, proof)):
+        return _page(request, refusal=refusal)
     return _page(request, await console_of(request).people.issue_link(name, opened.by, reason))
 
 
 @routes.change("/people/{name}/second-factor", roles=OPERATORS)
-async def remove_factor(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+async def remove_factor(
+    request: Request, name: str, opened: SignedIn, reason: Reason = "", proof: Proof = ""
+) -> Response:
     """For somebody who has lost the device with the codes."""
+    if name == opened.person.name and (refusal := await unproven(request, opened, proof)):
+        return _page(request, refusal=refusal)
     await console_of(request).people.remove_factor(name, opened.by, reason)
     return _to_list()
 
@@ -74,11 +82,19 @@ async def end_session(
     return _to_list()
 
 
-def _page(request: Request, link: SecretValue | None = None) -> Response:
+def _page(request: Request, link: SecretValue | None = None, refusal: str = "") -> Response:
     console = console_of(request)
     url, of = (f"{console.url}/password/{link.text}", link.person) if link else ("", "")
     view = people_list(console.people.all(), datetime.now(UTC), console.people.last_use, url, of)
-    return console.renderer.page(request, "people/page.html", view, roles=[*PersonRole], pattern=PERSON_NAME)
+    return console.renderer.page(
+        request,
+        "people/page.html",
+        view,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if refusal else HTTPStatus.OK,
+        refusal=refusal,
+        roles=[*PersonRole],
+        pattern=PERSON_NAME,
+    )
 
 
 def _to_list() -> RedirectResponse:

@@ -14,8 +14,9 @@ from varco_common.events import SignOutCause
 from varco_console.people import BrowserSession
 from varco_console.second_factor import code_step, new_factor_secret, setup_uri
 from varco_console.secret_values import SecretValue
-from varco_console.sign_in import GivenSecrets, Refusal
+from varco_console.sign_in import GivenSecrets
 from varco_console.web.access import ALL_ROLES, PageRoutes, SignedIn, opened_session
+from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of
 from varco_console.web.cookies import LANGUAGE, SESSION, delete_cookie, set_cookie
 from varco_console.web.return_path import safe_path
@@ -68,7 +69,7 @@ async def sign_in(request: Request, form: Annotated[SignInForm, Form()]) -> Resp
 async def remove_factor(request: Request, opened: SignedIn, proof: Text = "") -> Response:
     """A session alone, which may be stolen, is not enough."""
     if opened.person.factor:
-        if refusal := await _unproven(request, opened, proof):
+        if refusal := await unproven(request, opened, proof):
             return await _own_page(request, opened, refusal)
         await console_of(request).people.remove_factor(opened.person.name, opened.by)
     return _go("/me")
@@ -90,7 +91,7 @@ async def set_factor(
     """A code shows that the app has the secret; the proof, that nobody stole the session."""
     if not code_step(secret, code, datetime.now(UTC), 0):
         return _factor_page(request, secret, "code")
-    if refusal := await _unproven(request, opened, proof):
+    if refusal := await unproven(request, opened, proof):
         return _factor_page(request, secret, refusal)
     console = console_of(request)
     await console.people.set_factor(opened.person.name, console.seal.encrypt(secret))
@@ -159,15 +160,6 @@ async def _own_page(request: Request, opened: BrowserSession, refusal: str = "")
     return console_of(request).renderer.page(
         request, "sign_in/me.html", sessions, own=opened.secret.digest, refusal=refusal, status=_status(refusal)
     )
-
-
-async def _unproven(request: Request, opened: BrowserSession, proof: str) -> str:
-    """Why the person is not taken for who signed in: the key of a text, or empty."""
-    person = opened.person
-    if not proof and (person.hash or person.factor):
-        return "proof"  # asked for, and no strike: a script may have sent the form without it
-    refusal = await console_of(request).sign_in.confirm(person, proof, host_of(request))
-    return {None: "", Refusal.BUSY: "busy", Refusal.WRONG: "proof"}[refusal]
 
 
 def _status(refusal: str) -> HTTPStatus:
