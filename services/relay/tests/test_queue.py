@@ -171,10 +171,8 @@ async def test_a_mail_whose_next_hop_dns_does_not_tell_waits_longer_each_time_an
             await eventually(lambda: queued(client, mail))
             await client.post(f"/queue/{mail}/retry")
             _, second, third = await gate.facts.until(MailDeferred, 3, timeout=60)
-        async with gate.relay(**more, **SLOW, give_up="0.1s") as client:
-            await eventually(lambda: queued(client, mail))
-            await client.post(f"/queue/{mail}/retry")
-            (expired,) = await gate.facts.until(MailExpired, timeout=60)
+        async with gate.relay(**more, **SLOW, give_up="0.1s"):  # it is due within what it has waited so far
+            (expired,) = await gate.facts.until(MailExpired, timeout=180)
     assert (second.attempt, third.attempt) == (2, 3)
     assert "DNS gives no answer" in second.failures[0].answer
     assert third.next_at - third.at > second.next_at - second.at
