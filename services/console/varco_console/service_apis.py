@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SECONDS = 20.0
 REPLAY_SECONDS = 150.0  # a replay takes its turn, and at most 120 seconds then
+CHUNK_SECONDS = 60.0  # for the next part of a download from a service
+CONNECTIONS, STREAMS = 100, 40  # streams have connections of their own: slow browsers hold up no page
 PAGE_SECONDS = 0.1  # a page of a long history is shown with what was found by then
 _DOT_SEGMENTS = (".", "..")
 RENEWED_SECONDS = 60.0  # before its end a token is replaced
@@ -36,10 +38,12 @@ class ApiFailure(VarcoError):
 
 
 class ServiceApis:
-    """`urls` has the base URL of each service's API."""
+    """`urls` has the base URL of each service's API. `streams` is for answers read as they come."""
 
-    def __init__(self, bus: Bus, urls: Mapping[str, str], client: "httpx.AsyncClient") -> None:
-        self.urls, self.client, self._bus = urls, client, bus
+    def __init__(
+        self, bus: Bus, urls: Mapping[str, str], client: "httpx.AsyncClient", streams: "httpx.AsyncClient"
+    ) -> None:
+        self.urls, self.client, self._bus, self._streams = urls, client, bus, streams
         self._tokens: TTLCache[PersonRights, str] = TTLCache(10_000, LIFE_SECONDS - RENEWED_SECONDS, time.monotonic)
 
     @classmethod
@@ -47,9 +51,12 @@ class ServiceApis:
     async def open(cls, bus: Bus, urls: Mapping[str, str]) -> AsyncIterator[Self]:
         import httpx  # noqa: PLC0415 - other services that are forked from the same process do without
 
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        async with httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False) as client:
-            yield cls(bus, urls, client)
+        def client_of(connections: int) -> httpx.AsyncClient:
+            limits = httpx.Limits(max_connections=connections, max_keepalive_connections=20)
+            return httpx.AsyncClient(timeout=SECONDS, limits=limits, trust_env=False)
+
+        async with client_of(CONNECTIONS) as client, client_of(STREAMS) as streams:
+            yield cls(bus, urls, client, streams)
 
     def of(self, person: Person) -> "PersonApi":
         rights = PersonRights(person=person.name, role=person.role, account=person.account, since=person.added_at)
@@ -87,15 +94,15 @@ class ServiceApis:
 
     @asynccontextmanager
     async def stream(
-        self, service: str, method: str, path: str, token: str, **options: Any
+        self, service: str, method: str, path: str, token: str, *, read: float | None = None, **options: Any
     ) -> AsyncIterator["httpx.Response"]:
-        """An answer that is read as it comes, without a bound on the time between its parts."""
+        """An answer that is read as it comes. `read`: seconds for each part; None: no bound."""
         import httpx  # noqa: PLC0415
 
         url, headers = self._url(service, path), {"Authorization": f"Bearer {token}"}
-        timeout = httpx.Timeout(SECONDS, read=None)
+        timeout = httpx.Timeout(SECONDS, read=read)
         try:
-            async with self.client.stream(method, url, headers=headers, timeout=timeout, **options) as answer:
+            async with self._streams.stream(method, url, headers=headers, timeout=timeout, **options) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     raise _failure(service, answer)
@@ -149,7 +156,7 @@ class PersonApi:
     async def chunks(self, service: str, path: str) -> AsyncIterator[bytes]:
         """An answer of any size, as it arrives. Raises ApiFailure."""
         token = await self._apis.token(self._rights)
-        async with self._apis.stream(service, "GET", path, token) as answer:
+        async with self._apis.stream(service, "GET", path, token, read=CHUNK_SECONDS) as answer:
             async for chunk in answer.aiter_bytes():
                 yield chunk
 

@@ -1,6 +1,6 @@
 """What the routes of a running console share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -11,6 +11,7 @@ from varco_console.service_apis import PersonApi, ServiceApis
 from varco_console.sign_in import SignIn
 from varco_console.web.access import opened_session
 from varco_console.web.background_jobs import BackgroundJobs
+from varco_console.web.downloads import DownloadTurns
 from varco_console.web.rendering import Renderer
 
 
@@ -29,6 +30,7 @@ class Console:
     jobs: BackgroundJobs
     url: str
     provider: OidcProvider | None = None
+    downloads: DownloadTurns = field(default_factory=DownloadTurns)
 
     @property
     def has_tls(self) -> bool:

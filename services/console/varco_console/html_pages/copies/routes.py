@@ -1,11 +1,13 @@
 """Copies: mailboxes and what waits in them, search, export."""
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import Form, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_console.html_pages.copies.export import PAGE as EXPORTED
@@ -16,6 +18,7 @@ from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.cookies import SESSION, read_cookie
 from varco_console.web.csv_export import csv_response
+from varco_console.web.downloads import Download
 
 PAGE = 50
 
@@ -74,20 +77,25 @@ async def list_copies(
 
 @routes.change("/accounts/{account}/copies/export")
 async def export(request: Request, account: str, opened: SignedIn, form: Annotated[ExportForm, Form()]) -> Response:
-    """An mbox file. An event says who took it out."""
+    """An mbox file. An event says who took it out. Raises 429."""
+    with ExitStack() as turn:
+        turn.enter_context(console_of(request).downloads.of(opened.person.name))
+        text = await _export(request, account, opened, form)
+        return Download(text, turn.pop_all(), f"{account}.mbox", "application/mbox")
+
+
+async def _export(request: Request, account: str, opened: BrowserSession, form: ExportForm) -> AsyncIterator[bytes]:
     api, console, days = person_api(request), console_of(request), times(form.since, form.until)
     await api.change("archive", "POST", _path(account, "export"), reason=form.reason, params=days)
     copies = ExportedCopies(api, _path(account, "copies"), days)
     total = sum([1 async for _ in copies.listed()])  # before the answer begins, so that errors are a page
     cookie, job = read_cookie(request, SESSION), _job(opened, account)
-    text = exported(
+    return exported(
         copies,
         total,
         report=lambda state: console.jobs.report(job, state),
         is_signed_in=lambda: console.people.open_session(cookie) is not None,
     )
-    headers = {"Content-Disposition": f'attachment; filename="{account}.mbox"'}
-    return StreamingResponse(text, media_type="application/mbox", headers=headers)
 
 
 def _job(opened: BrowserSession, account: str) -> str:
