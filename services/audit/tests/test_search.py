@@ -19,6 +19,7 @@ from varco_common.events import (
     MailDelivered,
     RouteSet,
     Smarthost,
+    decode_event,
     wire_name,
 )
 from varco_common.testing.waiting import eventually
@@ -165,6 +166,22 @@ async def test_nobody_reads_a_secret(gate, client):
         assert "credential.added.v1" in text
         assert "very-secret" not in text
         assert "sealed-away" not in text
+
+
+async def test_a_token_for_reading_gets_no_url_of_a_file(gate, client):
+    golden = (GOLDEN / "attachment.linked.v1.json").read_bytes()
+    linked = msgspec.structs.replace(decode_event(golden), at=AT)
+    sequence = await gate.bus.events.append(linked)
+    await indexed(gate, client)
+    only = {"fact": "attachment-linked"}
+    paths = [("/events", only), ("/events/stream", only), (f"/events/{sequence}", {})]
+    async with gate.reader() as reader:
+        for path, params in paths:
+            shown, hidden = [(await http.get(path, params=params)).text for http in (client, reader)]
+            assert linked.name in shown and linked.name in hidden  # noqa: PT018
+            assert linked.url in shown
+            assert linked.url not in hidden
+        assert (await reader.get(f"/proof/events/{sequence}")).status_code == 403
 
 
 async def test_lines_are_what_is_stored(gate, client):

@@ -1,8 +1,12 @@
 """Links with their last download, and the filters that they were asked with."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
-from varco_console.html_pages.links.view import LinksQuestion, end_of, exported_links, links_page
+import pytest
+
+from varco_common.events import PersonRole
+from varco_console.html_pages.links.view import LinksQuestion, columns, end_of, exported_links, links_page
+from varco_console.model import Person
 
 LINK = {
     "link": "e1" * 20,
@@ -41,3 +45,10 @@ def test_the_next_page_keeps_the_filters():
 
 def test_a_link_lives_until_the_end_of_the_day():
     assert end_of(date(2027, 1, 31)) == "2027-01-31T23:59:59+00:00"
+
+
+@pytest.mark.parametrize("role", PersonRole)
+def test_only_who_may_change_something_exports_the_urls_of_files(role):
+    person = Person(name="anna", role=role, added_at=datetime(2026, 11, 29, tzinfo=UTC))
+    assert ("url" in columns(person)) == (role in (PersonRole.OPERATOR, PersonRole.OWNER))
+    assert {"name", "last_host"} <= {*columns(person)}

@@ -30,14 +30,17 @@ def router(bus: Bus, turns: ReplayTurns) -> APIRouter:
     @api.get("/accounts/{account}/changes", summary="The history of an account's settings")
     async def history(
         account: AccountName,
-        _: AccountScope,
+        token: AccountScope,
         before: Annotated[
             int, Query(ge=1, le=MAX_SEQUENCE, description="Only those before this event.")
         ] = MAX_SEQUENCE,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> list[EventOut]:
         """The newest first. Each event names who caused it, and the reason if one was given."""
-        return [EventOut.of(raw) for raw in await changes(bus, account, before=before, limit=limit)]
+        return [
+            EventOut.of(raw, read_only=token.read_only)
+            for raw in await changes(bus, account, before=before, limit=limit)
+        ]
 
     @api.get("/accounts/{account}/changes/{sequence}/undo", summary="What undoes a change")
     async def undo(

@@ -13,7 +13,10 @@ from varco_common.bus import StreamMessage
 
 
 class EventOut(BaseModel):
-    """A stored event. Password hashes and sealed passwords are shown as `...`."""
+    """A stored event. Password hashes and sealed passwords are shown as `...`.
+
+    So are URLs of files, to a token for reading alone.
+    """
 
     sequence: Annotated[int, Field(description="Its place in stream EVENTS.")]
     time: Annotated[datetime, Field(description="When the stream stored it.")]
@@ -23,8 +26,8 @@ class EventOut(BaseModel):
     event: Annotated[dict[str, Any], Field(description="The event itself: docs/events.md.")]
 
     @classmethod
-    def of(cls, raw: StreamMessage) -> "EventOut":
-        row, event = index_row(raw), msgspec.json.decode(redacted(raw.payload))
+    def of(cls, raw: StreamMessage, *, read_only: bool) -> "EventOut":
+        row, event = index_row(raw), msgspec.json.decode(redacted(raw.payload, read_only=read_only))
         return cls(
             sequence=raw.sequence,
             time=datetime.fromtimestamp(raw.at / 1e9, UTC),
@@ -49,8 +52,8 @@ class IndexOut(BaseModel):
     recorded: int
 
 
-def json_line(raw: StreamMessage) -> bytes:
+def json_line(raw: StreamMessage, *, read_only: bool) -> bytes:
     """An event on one line: its payload byte for byte, without secrets."""
     time, subject = time_text(raw.at).encode(), msgspec.json.encode(raw.subject)
     line = b'{"sequence":%d,"time":"%s","subject":%s,"event":%s}\n'
-    return line % (raw.sequence, time, subject, redacted(raw.payload))
+    return line % (raw.sequence, time, subject, redacted(raw.payload, read_only=read_only))

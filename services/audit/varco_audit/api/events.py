@@ -55,6 +55,8 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
     @api.get("/events", summary="Search events")
     async def find(
         query: Asked,
+        token: Caller,
+        *,
         order: EventOrder = EventOrder.NEWEST,
         cursor: Annotated[Place, Query(description="`next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
@@ -65,7 +67,7 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
         raws, following = await reader.page(
             query, cursor=cursor, newest_first=newest_first, limit=limit, seconds=seconds
         )
-        return EventPage(events=[EventOut.of(raw) for raw in raws], next=following)
+        return EventPage(events=[EventOut.of(raw, read_only=token.read_only) for raw in raws], next=following)
 
     @api.get("/events/stream", summary="Read events as lines of JSON", response_class=StreamingResponse)
     async def stream(
@@ -79,7 +81,7 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
 
         A token may follow 20 streams at once.
         """
-        lines = ndjson.in_chunks(_lines(reader, query, after, follow=follow))
+        lines = ndjson.in_chunks(_lines(reader, query, after, follow=follow, read_only=token.read_only))
         if follow:
             return followers.stream(token, lines, ndjson.MEDIA_TYPE)
         return StreamingResponse(lines, media_type=ndjson.MEDIA_TYPE)
@@ -96,15 +98,15 @@ def router(index: EventIndex, reader: EventReader, recorder: MailRecorder) -> AP
     async def get(sequence: Annotated[int, Path(ge=1, le=MAX_SEQUENCE)], token: Caller) -> EventOut:
         for raw in await reader.fetch([sequence]):
             if token.is_admin or token.scope == index_row(raw).fields.account:
-                return EventOut.of(raw)
+                return EventOut.of(raw, read_only=token.read_only)
         raise NotFound(f"no event {sequence}")
 
     return api
 
 
 async def _lines(
-    reader: EventReader, query: EventQuery, after: int, *, follow: bool
+    reader: EventReader, query: EventQuery, after: int, *, follow: bool, read_only: bool
 ) -> AsyncIterator[tuple[bytes, bool]]:
     async with aclosing(reader.read(query, after=after, follow=follow)) as raws:
         async for raw in raws:
-            yield json_line(raw), not raw.pending
+            yield json_line(raw, read_only=read_only), not raw.pending

@@ -102,7 +102,7 @@ def _add_proof_routes(api: APIRouter, bus: Bus, history: SignedHistory) -> None:
     async def prove_event(sequence: Sequence, token: Admin) -> Response:
         """The proof of this event; it shows no other. 409: no checkpoint covers it yet.
 
-        A token for reading alone gets 403 for an event with a hash or a secret in it.
+        A token for reading alone gets 403 for an event with a hash, a secret or a file's URL in it.
         """
         event = await history.event(sequence)
         if token.read_only and has_secrets(event.payload):

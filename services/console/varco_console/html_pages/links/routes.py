@@ -9,7 +9,7 @@ from fastapi import Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from varco_console.html_pages.links.view import ExportedLink, LinksQuestion, end_of, exported_links, links_page
+from varco_console.html_pages.links.view import LinksQuestion, columns, end_of, exported_links, links_page
 from varco_console.people import BrowserSession
 from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
@@ -52,7 +52,9 @@ async def export_links(request: Request, opened: SignedIn, asked: Annotated[Aske
     """The newest thousand."""
     question = asked.question(opened)._replace(cursor="")
     answer = await person_api(request).get("filelink", "/links", limit=EXPORTED, **question.parameters())
-    return csv_response("links.csv", ExportedLink._fields, exported_links(answer))
+    names = columns(opened.person)
+    rows = ([getattr(link, name) for name in names] for link in exported_links(answer))
+    return csv_response("links.csv", names, rows)
 
 
 @routes.change("/links/{link}/extend")

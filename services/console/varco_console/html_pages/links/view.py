@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from varco_console.model import Person
+
 STATES = ("live", "ending", "expired", "revoked")
 
 
@@ -39,7 +41,10 @@ class LinksPage(NamedTuple):
 
 
 class ExportedLink(NamedTuple):
-    """A row of the CSV. `last` is the last download: when, and from where."""
+    """A row of the CSV. `last` is the last download: when, and from where.
+
+    `url` is for those who may change something: whoever has it downloads the file.
+    """
 
     name: str
     size: int
@@ -52,6 +57,11 @@ class ExportedLink(NamedTuple):
     last_at: str
     last_host: str
     url: str
+
+
+def columns(person: Person) -> tuple[str, ...]:
+    """Those of the CSV that the person may have."""
+    return tuple(name for name in ExportedLink._fields if name != "url" or person.role.may_change)
 
 
 def links_page(question: LinksQuestion, answer: Mapping[str, Any], accounts: Iterable[str]) -> LinksPage:
