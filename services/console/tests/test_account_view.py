@@ -1,12 +1,13 @@
 """An account's file in the console: what the difference shows, and how large a file may be."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
 from varco_common.account_file.parsing import AccountFileError
 from varco_common.events import PersonRole
-from varco_console.html_pages.account.account_files import read_file
+from varco_console.html_pages.account.account_files import printed, read_file
 from varco_console.html_pages.account.account_list import PAGE, account_list
 from varco_console.html_pages.account.view import FileChange, OwnerPlan, difference, editor
 from varco_console.model import Person
@@ -47,10 +48,27 @@ def test_a_file_is_edited_by_those_who_may_change_it(role):
         ("account: acme\nrules:\n\tmax_size: 1MB", "acme.yaml, line 3 is indented with a tab: use spaces"),
     ],
 )
-def test_mistakes_are_in_the_words_of_the_command_line(text, complaint):
+async def test_mistakes_are_in_the_words_of_the_command_line(text, complaint):
     with pytest.raises(AccountFileError) as refusal:
-        read_file("acme", text)
+        await read_file("acme", text)
     assert str(refusal.value) == complaint
+
+
+async def test_others_are_served_while_a_large_file_is_read_and_printed():
+    document = {"account": "acme", "senders": [f"s{number}@acme.example" for number in range(10_000)]}
+
+    async def turns(work: asyncio.Task) -> int:
+        count = 0
+        while not work.done():
+            await asyncio.sleep(0)
+            count += 1
+        return count
+
+    printing = asyncio.create_task(printed(document))
+    assert await turns(printing) > 10
+    reading = asyncio.create_task(read_file("acme", await printing))
+    assert await turns(reading) > 10
+    assert (await reading).content == document
 
 
 async def test_a_large_file_is_taken_from_somebody_who_is_signed_in_alone(console):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from varco_common.account_file.answers import mistakes_with_places, sections_of
 from varco_common.account_file.owners import OWNERS, Owner, body
 from varco_common.account_file.parsing import AccountFile, AccountFileError
+from varco_common.account_file.printing import account_text
 from varco_common.account_file.schema import completed
 from varco_common.account_file.warnings import placed_warnings
 from varco_common.base.merge_patch import is_off
@@ -34,8 +35,20 @@ async def current_document(api: PersonApi, account: str) -> dict[str, Any]:
     return completed({section: value for answer in answers for section, value in answer.items()})
 
 
-def read_file(account: str, text: str) -> AccountFile:
-    """The account's file as a person has edited it. Raises AccountFileError."""
+async def read_file(account: str, text: str) -> AccountFile:
+    """The account's file as a person has edited it. Raises AccountFileError.
+
+    In a thread, as printing: YAML of a megabyte takes a second, in which no page would be answered.
+    """
+    return await asyncio.to_thread(_read_file, account, text)
+
+
+async def printed(document: dict[str, Any]) -> str:
+    """The text of an account's file."""
+    return await asyncio.to_thread(account_text, document)
+
+
+def _read_file(account: str, text: str) -> AccountFile:
     file = AccountFile(f"{account}.yaml", text)
     if file.account != account:
         raise AccountFileError(f"{file.place(['account'])}: {file.account}: expected {account}")

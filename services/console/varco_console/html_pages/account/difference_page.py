@@ -25,7 +25,7 @@ async def difference_page(
     request: Request, account: str, text: str, status: HTTPStatus = HTTPStatus.OK, reason: str = ""
 ) -> Response:
     """`reason` is what stands in the form at first. Raises AccountFileError and ApiFailure."""
-    api, file = person_api(request), account_files.read_file(account, text)
+    api, file = person_api(request), await account_files.read_file(account, text)
     plans, warnings = await asyncio.gather(account_files.plan(api, file), account_files.warnings_about(api, file))
     view = difference(account, text, plans, warnings)
     decided_again = _started(request, file, digest(text)) if view.lines else None

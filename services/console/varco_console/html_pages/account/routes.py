@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.account_file.parsing import AccountFileError
-from varco_common.account_file.printing import account_text
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.account_files import PartlyApplied
 from varco_console.html_pages.account.choice import Asked, choose_account
@@ -41,7 +40,7 @@ async def list_accounts(request: Request, opened: SignedIn, asked: Asked) -> Res
 
 @routes.page("/accounts/{account}")
 async def show_account(request: Request, account: AccountName, opened: SignedIn, done: str = "") -> Response:
-    text = account_text(await account_files.current_document(person_api(request), account))
+    text = await account_files.printed(await account_files.current_document(person_api(request), account))
     return _editor(request, editor(opened.person, account, text), done)
 
 
@@ -76,7 +75,7 @@ async def apply(
     """Applies the difference that was shown; shows it anew where it has changed meanwhile."""
     api = person_api(request)
     try:
-        file = account_files.read_file(account, form.text)
+        file = await account_files.read_file(account, form.text)
         plans = await account_files.plan(api, file)
         shown = difference(account, form.text, plans, ())
         if shown.versions != form.versions or (shown.lost and not form.loss):

@@ -9,7 +9,7 @@ from fastapi import Path, Query, Request
 from fastapi.responses import Response
 
 from varco_common.account_file.parsing import AccountFileError
-from varco_common.account_file.printing import account_text
+from varco_console.html_pages.account.account_files import printed
 from varco_console.html_pages.account.difference_page import difference_page
 from varco_console.html_pages.events.view import lines
 from varco_console.html_pages.history.view import PAGE, account_history
@@ -51,7 +51,8 @@ async def undo(request: Request, account: AccountName, event: EventNumber, opene
     try:
         patch = (await person_api(request).replay("audit", path))["patch"]
         reason = Texts("history", language_of(request))("undo_reason", event=event)
-        return await difference_page(request, account, account_text({"account": account, **patch}), reason=reason)
+        text = await printed({"account": account, **patch})
+        return await difference_page(request, account, text, reason=reason)
     except AccountFileError as error:
         return await _page(request, account, opened, 0, str(error))
     except ApiFailure as failure:
