@@ -13,6 +13,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.record import MailConverted, decode_record
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
+from varco_relay.first_attempts import FirstAttempts
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
@@ -56,7 +57,7 @@ class AccountWorker:
         self._wanted: tuple[Route | None, RouteRules | None] = (None, None)
         self._route_changed = asyncio.Event()  # set and replaced when the route changed or came back
         self._events = RouteEvents(account, self._bus.events)
-        self._dropped: dict[int, set[str]] = {}  # recipients by the sequence of their mail
+        self._first = FirstAttempts()
         self._doubtful_until = utc_now()
         self._consumer: DurableConsumer | None = None
 
@@ -129,14 +130,14 @@ class AccountWorker:
         final = await self._recorded.recipients(mail.sequence, mail.accepted_at)
         return mail._replace(recipients=tuple(recipient for recipient in mail.recipients if recipient not in final))
 
-    def drop(self, sequence: int, recipients: tuple[str, ...]) -> None:
-        """EVENTS has their end, so no first attempt is made for these recipients of a mail."""
-        self._dropped.setdefault(sequence, set()).update(recipients)
-        self._wake()
+    def is_tried_now(self, mail: str) -> bool:
+        """Whether an attempt goes on, so that it is not known yet what comes of the mail."""
+        return self._first.is_tried_now(mail)
 
-    def _not_dropped(self, sequence: int, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        dropped = self._dropped.get(sequence)
-        return tuple(recipient for recipient in recipients if recipient not in dropped) if dropped else recipients
+    def drop(self, mail: str, sequence: int, recipients: tuple[str, ...]) -> None:
+        """EVENTS has their end, so no first attempt is made for these recipients of a mail."""
+        self._first.drop(mail, sequence, recipients)
+        self._wake()
 
     def oldest(self) -> datetime | None:
         """When the oldest mail in hand was accepted."""
@@ -160,6 +161,10 @@ class AccountWorker:
     # Mails
 
     async def _handle(self, delivery: Delivery) -> None:
+        with self._first.in_hand(delivery.record.envelope.id, delivery.sequence):
+            await self._try_first(delivery)
+
+    async def _try_first(self, delivery: Delivery) -> None:
         """Makes the first attempt for a mail.
 
         When it returns, each recipient has an outcome in EVENTS.
@@ -184,7 +189,6 @@ class AccountWorker:
             )
             await self._deliver(message, delivery)
             self._recorded.add(delivery.sequence, recipients)
-            self._dropped.pop(delivery.sequence, None)
         except TransientError:
             self._recorded.forget()
             raise
@@ -196,7 +200,7 @@ class AccountWorker:
         mail of one that is down is deferred: it must not hold up that of the others.
         """
         untried = message.recipients
-        while untried := self._not_dropped(delivery.sequence, untried):
+        while untried := self._first.not_dropped(message.envelope.id, untried):
             route_changed, table = self._route_changed, self.table
             parts = table.parts(message.envelope.sender, untried)
             attempts = [self._attempt(message.part(part.recipients, part.route), part, table) for part in parts]
@@ -208,6 +212,10 @@ class AccountWorker:
 
     async def _attempt(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         """Returns the recipients that wait for their route."""
+        with self._first.attempt(message.envelope.id):
+            return await self._attempt_if_up(message, part, table)
+
+    async def _attempt_if_up(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         destination, untried, why = part.destination, message.recipients, ""
         if not isinstance(destination, Unroutable) and not destination.down_reason:
             untried, _, why = await self._deliverer.attempt(message, destination)

@@ -97,7 +97,7 @@ class WorkerSupervisor:
     def on_queue_event(self, _: str, event: AnyEvent) -> None:
         """A mail that was dropped may wait for its first attempt, in the hands of any process."""
         if isinstance(event, MailDropped) and (worker := self._workers.get(event.account)):
-            worker.drop(event.sequence, event.recipients)
+            worker.drop(event.mail, event.sequence, event.recipients)
 
     def oldest(self, account: str = "") -> datetime | None:
         """When the oldest mail that a worker has in hand was accepted."""

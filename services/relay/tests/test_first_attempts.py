@@ -1,0 +1,54 @@
+"""What is known of mails before and during their first attempt."""
+
+from contextlib import suppress
+
+from varco_relay import first_attempts
+from varco_relay.first_attempts import FirstAttempts
+
+TO = ("bob@x.example", "carl@x.example")
+
+
+def test_a_mail_dropped_before_it_comes_to_hand_is_not_tried():
+    first = FirstAttempts()
+    first.drop("a", 5, TO[:1])
+    with first.in_hand("a", 5):
+        assert first.not_dropped("a", TO) == TO[1:]
+        first.drop("a", 5, TO[1:])
+        assert first.not_dropped("a", TO) == ()
+    assert first.dropped == 0
+
+
+def test_an_old_drop_is_of_its_own_mail_and_not_of_a_later_one_at_its_sequence():
+    first = FirstAttempts()
+    first.drop("before the restore", 1, TO)
+    with first.in_hand("after it", 1):
+        assert first.not_dropped("after it", TO) == TO
+
+
+def test_a_million_drops_of_tried_mail_are_not_kept_and_forget_none_that_waits():
+    first = FirstAttempts()
+    with first.in_hand("tried", 50_000):
+        pass
+    first.drop("waits", 50_001, TO)
+    for sequence in range(first_attempts._MAX_AHEAD * 2):
+        first.drop(f"tried {sequence}", sequence, TO)
+    assert first.dropped == first_attempts._MAX_PAST + 1
+    assert first.not_dropped("waits", TO) == ()
+
+
+def test_a_mail_whose_attempt_failed_stays_dropped_when_it_comes_again():
+    first = FirstAttempts()
+    with suppress(TimeoutError), first.in_hand("a", 1):
+        first.drop("a", 1, TO)
+        raise TimeoutError
+    with first.in_hand("a", 1):
+        assert first.not_dropped("a", TO) == ()
+
+
+def test_a_mail_of_two_parts_is_tried_until_both_attempts_end():
+    first = FirstAttempts()
+    with first.attempt("a"):
+        with first.attempt("a"):
+            pass
+        assert first.is_tried_now("a")
+    assert not first.is_tried_now("a")

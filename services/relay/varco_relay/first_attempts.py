@@ -1,0 +1,65 @@
+"""The first attempts of one account's mails: which go on now, and which must not begin any more.
+
+Pure.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from cachetools import LRUCache
+
+_MAX_AHEAD = 20_000  # mails dropped before they came to hand; one request finds 1,000 at most
+_MAX_PAST = 1_000  # the others: mail that comes again, whose end EVENTS tells as well
+
+
+class FirstAttempts:
+    """Knows mails by their id: a restored MAIL has other sequences."""
+
+    def __init__(self) -> None:
+        self._newest = 0  # the highest sequence in MAIL that came to hand
+        self._in_hand: set[str] = set()
+        self._tried: Counter[str] = Counter()  # attempts of each mail that go on
+        self._ahead: LRUCache[str, set[str]] = LRUCache(_MAX_AHEAD)
+        self._past: LRUCache[str, set[str]] = LRUCache(_MAX_PAST)
+
+    @contextmanager
+    def in_hand(self, mail: str, sequence: int) -> Iterator[None]:
+        """Around all that is done for a mail. Without an error, it does not come again."""
+        self._newest = max(self._newest, sequence)
+        self._in_hand.add(mail)
+        try:
+            yield
+            self._ahead.pop(mail, None)
+            self._past.pop(mail, None)
+        finally:
+            self._in_hand.discard(mail)
+
+    @contextmanager
+    def attempt(self, mail: str) -> Iterator[None]:
+        """Around each attempt: what came of it is not known yet."""
+        self._tried[mail] += 1
+        try:
+            yield
+        finally:
+            self._tried[mail] -= 1
+            if not self._tried[mail]:
+                del self._tried[mail]
+
+    def is_tried_now(self, mail: str) -> bool:
+        return mail in self._tried
+
+    def drop(self, mail: str, sequence: int, recipients: Iterable[str]) -> None:
+        """No attempt begins for these recipients. Most dropped mail had its first one long ago."""
+        waits = mail in self._in_hand or sequence > self._newest
+        known = self._ahead if waits else self._past
+        known.setdefault(mail, set()).update(recipients)
+
+    def not_dropped(self, mail: str, recipients: tuple[str, ...]) -> tuple[str, ...]:
+        dropped = self._ahead.get(mail, set()) | self._past.get(mail, set())
+        return tuple(recipient for recipient in recipients if recipient not in dropped)
+
+    @property
+    def dropped(self) -> int:
+        """How many mails are kept in mind as dropped."""
+        return len(self._ahead) + len(self._past)
