@@ -183,6 +183,30 @@ async def test_mail_is_dropped_before_its_first_attempt_and_never_tried(gate, ho
     assert gate.facts.of(MailDropped)[1].recipients == ("r3@x.example", "s3@x.example")
 
 
+async def test_mail_in_the_middle_of_its_first_attempt_is_not_dropped(gate, hop: NextHop):
+    await gate.account()
+    begun, free = asyncio.Event(), asyncio.Event()
+
+    async def end() -> None:
+        begun.set()
+        await free.wait()
+
+    hop.before_end = end
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
+        mail = await gate.mail("bob@x.example")
+        async with asyncio.timeout(60):
+            await begun.wait()
+            await client.post("/accounts/acme/route/hold")
+            later = await gate.mail("later@x.example")
+            while [entry["mail"] for entry in await untried(client) if entry["waits_for"]] != [later]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        refused = await client.post(f"/queue/{mail}/drop", json={"reason": "stolen"})
+        assert (refused.status_code, "is being tried now" in refused.text) == (409, True)
+        free.set()
+        await gate.facts.until(MailDelivered, mail=mail, timeout=60)
+    assert gate.facts.of(MailDropped) == []
+
+
 async def test_a_drop_before_the_first_attempt_outlives_the_relay(gate, hop: NextHop):
     await gate.account()
     settings = {"default_route": f"127.0.0.1:{hop.port}"}

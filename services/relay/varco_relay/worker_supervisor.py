@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from varco_common.base import log
+from varco_common.base.errors import ConflictError
 from varco_common.events import AnyEvent, MailDropped
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
@@ -87,12 +88,25 @@ class WorkerSupervisor:
     async def waiting(self, account: str, mail: str, limit: int) -> UntriedMail | None:
         """One of the oldest `limit` mails, with the recipients that wait for the route or are held.
 
-        None if there is none, or it is being tried now.
+        None if there is none, or nothing holds it up. Raises ConflictError while an attempt that
+        began before goes on: it may still deliver the mail.
         """
         for untried in await self.untried_mails(account, limit):
             if untried.mail == mail and self.destination(untried.account).down_reason:
-                return await self._workers[untried.account].without_outcome(untried)
+                self._refuse_if_tried(untried)
+                waiting = await self._workers[untried.account].without_outcome(untried)
+                self._refuse_if_tried(untried)  # its route may have come back meanwhile
+                return waiting
         return None
+
+    def _refuse_if_tried(self, mail: UntriedMail) -> None:
+        if self.is_tried_now(mail):
+            raise ConflictError(f"{mail.mail} is being tried now: try again once the attempt has ended")
+
+    def is_tried_now(self, mail: UntriedMail) -> bool:
+        """Whether an attempt goes on, also one that began before its account's mail was held."""
+        worker = self._workers.get(mail.account)
+        return bool(worker and worker.is_tried_now(mail.mail))
 
     def on_queue_event(self, _: str, event: AnyEvent) -> None:
         """A mail that was dropped may wait for its first attempt, in the hands of any process."""

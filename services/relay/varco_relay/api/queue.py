@@ -62,7 +62,10 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
 
     @api.post("/{mail}/drop", summary="Give it up, without a notification", status_code=204)
     async def drop(token: Caller, mail: str, why: DropIn) -> None:
-        """Also before its first attempt, while it waits for its route or is held with all mail."""
+        """Also before its first attempt, while it waits for its route or is held with all mail.
+
+        409 while an attempt goes on that began before.
+        """
         await _drop(queue, workers, token, mail, why.reason)
 
     return api
@@ -71,7 +74,10 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
 async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[UntriedOut]:
     mails = await workers.untried_mails(scope, limit)
     destinations = [workers.destination(mail.account) for mail in mails]
-    return [UntriedOut.of(mail, at.name, at.down_reason) for mail, at in zip(mails, destinations, strict=True)]
+    return [
+        UntriedOut.of(mail, at.name, "" if workers.is_tried_now(mail) else at.down_reason)
+        for mail, at in zip(mails, destinations, strict=True)
+    ]
 
 
 async def _drop(queue: QueueService, workers: WorkerSupervisor, token: ApiToken, mail: str, reason: str) -> None:
