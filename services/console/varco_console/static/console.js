@@ -34,15 +34,19 @@ async function load(url, selector, signal) {
 }
 
 // <section id="health" data-live="10">: loaded anew every ten seconds while the page is seen;
-// with data-source, from the page with that address.
+// with data-source, from the page with that address. Parts of one page are loaded together.
 function live() {
   const parts = [...document.querySelectorAll("[data-live]")];
-  if (!parts.length) return;
-  const sources = new Set(parts.map((part) => part.dataset.source || location.href));
-  setInterval(() => {
-    if (document.hidden) return;
-    for (const source of sources) load(source, "[data-live]").catch(() => {});
-  }, 1000 * Math.min(...parts.map((part) => Number(part.dataset.live))));
+  const sources = new Map();
+  for (const part of parts) {
+    const source = part.dataset.source || ""; // what is typed changes the page's address
+    sources.set(source, Math.min(Number(part.dataset.live), sources.get(source) || Infinity));
+  }
+  for (const [source, seconds] of sources) {
+    setInterval(() => {
+      if (!document.hidden) load(source || location.href, "[data-live]").catch(() => {});
+    }, 1000 * seconds);
+  }
 }
 
 // <form method="get" data-results="results">: the part with that id follows what is typed.

@@ -57,6 +57,13 @@ async def show_bans(request: Request, opened: SignedIn, asked: Annotated[AskedBa
     return console_of(request).renderer.page(request, "bans/page.html", view, done=asked.done)
 
 
+@routes.page("/bans/log")
+async def show_log(request: Request) -> Response:
+    """The ban log alone: `/bans` loads it anew from here, since all bans are much more."""
+    log = await person_api(request).text("banguard", "/log", lines=LOG_LINES)
+    return console_of(request).renderer.page(request, "bans/log.html", log)
+
+
 @routes.page("/bans.csv")
 async def export_bans(request: Request) -> Response:
     """All bans in force, each with its strikes in one cell."""
