@@ -39,6 +39,11 @@ def retry_mail(state: QueuedMail, context: CommandContext) -> MailRetryRequested
     return context.event(MailRetryRequested, mail=state.mail, sequence=state.sequence)
 
 
+def retry_unless_held(state: QueuedMail, context: CommandContext) -> MailRetryRequested | None:
+    """As `retry_mail`, for one of many: it may have been held since the command began."""
+    return None if state.held else retry_mail(state, context)
+
+
 def hold_mail(state: QueuedMail, context: CommandContext) -> MailHeld | None:
     """No attempt is made until the mail is released. None if it is held already."""
     return None if state.held else context.event(MailHeld, mail=state.mail, sequence=state.sequence)

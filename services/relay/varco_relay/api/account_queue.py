@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from varco_common.runtime.auth import AccountScope
 from varco_relay.api.schemas import DropIn, QueueReasonIn, TouchedOut
-from varco_relay.commands import drop_mail, retry_mail
+from varco_relay.commands import drop_mail, retry_unless_held
 from varco_relay.queue_service import QueueService
 
 
@@ -15,9 +15,9 @@ def router(queue: QueueService) -> APIRouter:
     @api.post("/retry", summary="Try all of it now")
     async def retry(account: str, token: AccountScope, why: QueueReasonIn | None = None) -> TouchedOut:
         """Mails that are held one by one stay held."""
-        waiting = [mail for mail in queue.mails(account) if not mail.held]
+        waiting = [*queue.mails(account)]
         reason = why.reason if why else ""
-        return TouchedOut(mails=await queue.execute_all(retry_mail, waiting, by=token.by, reason=reason))
+        return TouchedOut(mails=await queue.execute_all(retry_unless_held, waiting, by=token.by, reason=reason))
 
     @api.post("/drop", summary="Give all of it up, without notifications")
     async def drop(account: str, token: AccountScope, why: DropIn) -> TouchedOut:
