@@ -189,11 +189,25 @@ async def test_an_export_is_on_record_with_its_reason_and_its_time(gate):
         times = {"since": "2026-11-01T00:00:00", "until": "2026-11-02T00:00:00+01:00"}
         assert (await http.post(f"{PATH}/export", params=times | {"reason": "case 7"})).status_code == 204
         assert (await http.post(f"{PATH}/export")).status_code == 204
-        first, whole = await gate.events(CopyExported.subject_filter())
+        first, empty = await gate.events(CopyExported.subject_filter())
         assert (first.reason, first.since.isoformat()) == ("case 7", "2026-11-01T00:00:00+00:00")
         assert first.until.timestamp() == 1793574000.0
-        assert (whole.until - whole.since).days == 366
-        assert whole.by.startswith("token:")
+        assert empty.since == empty.until
+        assert empty.by.startswith("token:")
+
+
+async def test_an_export_of_all_is_on_record_from_the_oldest_copy_on(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        await gate.mail()
+        await copies(http, 1)
+        (oldest,) = (await http.get(f"{PATH}/copies")).json()["copies"]
+        assert (await http.post(f"{PATH}/export")).status_code == 204
+        assert (await http.post(f"{PATH}/export", params={"until": "2020-01-01T00:00:00Z"})).status_code == 204
+        whole, none = await gate.events(CopyExported.subject_filter())
+        assert whole.since == datetime.fromisoformat(oldest["arrived"])
+        assert whole.since < whole.until
+        assert none.since == none.until
 
 
 async def test_a_copy_that_was_never_made_is_not_found(gate):

@@ -57,7 +57,13 @@ class CopyService:
                 raise NotFound(f"no copy of mail {mail} is in the mailbox")
             await self.mailboxes.deletion.remove(account, [mail], RemovalCause.OPERATOR, by=by, reason=reason)
 
-    async def note_export(self, account: str, by: str, reason: str, since: datetime, until: datetime) -> None:
-        """Appends who takes copies out."""
-        event = CopyExported(at=datetime.now(UTC), account=account, by=by, reason=reason, since=since, until=until)
+    async def note_export(self, account: str, by: str, reason: str, since: datetime | None, until: datetime) -> None:
+        """Appends who takes copies out. Without `since`: all that arrived before `until`."""
+        begin = since or min(until, await self._oldest(account) or until)
+        event = CopyExported(at=datetime.now(UTC), account=account, by=by, reason=reason, since=begin, until=until)
         await self.bus.events.append(event)
+
+    async def _oldest(self, account: str) -> datetime | None:
+        """When the oldest copy in the mailbox arrived."""
+        arrived = await self.mailboxes.index.oldest(account)
+        return None if arrived is None else datetime.fromtimestamp(arrived / 1000, UTC)

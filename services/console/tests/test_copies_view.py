@@ -22,6 +22,8 @@ from varco_console.service_apis import ApiFailure
 from varco_console.web.access import SignInNeeded
 from varco_console.web.job_state import JobState
 
+from .conftest import send_form
+
 NOW = datetime(2026, 11, 9, 12, 0, 5, tzinfo=UTC)
 BOXES = [{"account": "acme", "login": "copies@acme.example"}, {"account": "other", "login": ""}]
 
@@ -111,3 +113,13 @@ async def test_an_export_ends_with_the_session():
     with pytest.raises(SignInNeeded):
         await joined(exported(copies, 1, states.append, lambda: False))
     assert states[-1].failure
+
+
+async def test_an_export_needs_a_reason(console):
+    await console.add_with_password("olga", "owner", "acme")
+    async with console.signed_in("olga") as browser:
+        for reason in ({}, {"reason": ""}, {"reason": "no"}):
+            answer = await send_form(browser, "/me", "/accounts/acme/copies/export", **reason)
+            assert answer.status_code == 422
+        answer = await send_form(browser, "/me", "/accounts/acme/copies/export", reason="for the lawyer")
+        assert answer.status_code == 503  # asked for, and archive does not run here

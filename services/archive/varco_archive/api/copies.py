@@ -1,7 +1,7 @@
 """Routes for the copies in a mailbox: search, fetch, remove, note an export."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -37,10 +37,11 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
     async def export(
         account: AccountName, command: Command, _: AccountScope, since: Time = None, until: Time = None
     ) -> None:
-        """To be called before an export, so that an event says who took out what."""
-        end = until or datetime.now(UTC)
-        begin = since or end - timedelta(days=366)
-        await service.note_export(account, command.by, command.reason, begin, end)
+        """To be called before an export, so that an event says who took out what.
+
+        Without `since` the export begins with the oldest copy, without `until` it ends now.
+        """
+        await service.note_export(account, command.by, command.reason, since, until or datetime.now(UTC))
 
     @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)
     async def fetch(account: AccountName, mail: MailId, _: AccountScope) -> StreamingResponse:

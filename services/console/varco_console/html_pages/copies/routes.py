@@ -49,7 +49,7 @@ class ExportForm(BaseModel):
 
     since: Day = ""
     until: Day = ""
-    reason: str = Field("", max_length=1_000)
+    reason: str = Field(min_length=3, max_length=1_000)
 
 
 @routes.page("/copies")
