@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
@@ -77,6 +77,8 @@ class ServiceApis:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", None) or {}
         try:
+            with suppress(*[httpx.RemoteProtocolError] if method == "GET" else []):  # it closed a kept connection
+                return await self.client.request(method, url, headers=headers, **options)
             return await self.client.request(method, url, headers=headers, **options)
         except httpx.HTTPError as error:
             raise ApiFailure(service, 503, f"{service} does not answer ({type(error).__name__})") from None
