@@ -39,6 +39,12 @@ class Machine:
             check=False,
         )
 
+    def wait_ready(self) -> None:
+        """A service may miss a look at it while all start."""
+        deadline = time.monotonic() + SECONDS * 2
+        while not json.loads(self.varco("status", "--json").stdout)["ready"]:
+            assert time.monotonic() < deadline
+
     def pids(self) -> dict[str, int]:
         return {file.stem: int(file.read_text()) for file in (self.home / "pids").glob("*.pid")}
 
@@ -84,7 +90,7 @@ def test_the_printed_lines_work_and_the_second_start_has_the_same_state(machine:
     until_told(trace, "someone@elsewhere.example")
 
     assert machine.varco("up").returncode == 4  # it says that one runs already
-    assert json.loads(machine.varco("status", "--json").stdout)["ready"]
+    machine.wait_ready()
     assert machine.varco("down").returncode == 0
     assert machine.alive() == []
 
@@ -173,7 +179,7 @@ def test_a_start_makes_again_what_a_power_cut_left_empty(machine: Machine) -> No
     assert up.returncode == 0, up.stderr
     assert "admin.token was damaged: made again" in up.stdout
     assert [name for name in MENDED if not (machine.home / name).read_bytes()] == []
-    assert json.loads(machine.varco("status", "--json").stdout)["ready"]
+    machine.wait_ready()
     assert machine.varco("down").returncode == 0
 
 

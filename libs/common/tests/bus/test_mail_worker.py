@@ -104,6 +104,7 @@ async def test_a_mail_whose_handler_fails_comes_again_and_costs_no_other_one(bus
     handler.go.set()
     one, two = await append(bus, 2)
     async with working(bus, handler) as (consumer, _):
+        await eventually(lambda: len(handler.sequences) == 3)
         await eventually(lambda: is_finished(consumer))
     assert sorted(handler.ended) == [one, two]
     assert len(handler.sequences) == 3
@@ -121,6 +122,7 @@ async def test_a_transient_error_delays_and_a_bug_delays_for_longer(bus: Bus):
 
     await append(bus)
     async with working(bus, handle) as (consumer, _):
+        await eventually(lambda: len(starts) == 3)
         await eventually(lambda: is_finished(consumer))
     assert starts[1] - starts[0] >= SHORT
     assert starts[2] - starts[1] >= SHORT * 10
