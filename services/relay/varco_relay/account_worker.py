@@ -219,6 +219,8 @@ class AccountWorker:
         destination, untried, why = part.destination, message.recipients, ""
         if not isinstance(destination, Unroutable) and not destination.down_reason:
             untried, _, why = await self._deliverer.attempt(message, destination)
+            if untried and table is not self.table:  # the route was replaced, so its pool told nothing of the next hop
+                return untried
             if not untried:  # of a next hop that MX records name no pool tells it
                 self._events.recovered(part.route, destination.name)
         by_hand = isinstance(destination, Unroutable) and destination.held

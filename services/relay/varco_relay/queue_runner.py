@@ -119,7 +119,10 @@ class QueueRunner:
         attempts = [self._attempt(state, delivery, part, stored) for delivery, part in ready]
         results = await all_results(attempts)
         await self._queue.reached(max([sequence, *(result.sequence for result in results)]))
-        return utc_now() + ROUTE_CHECK if any(result.untried for result in results) else again
+        left = [part for (_, part), result in zip(ready, results, strict=True) if result.untried]
+        if any(self._is_replaced(state, part) for part in left):
+            return utc_now()
+        return utc_now() + ROUTE_CHECK if left else again
 
     async def _give_up_if_gone(self, state: QueuedMail) -> datetime | None:
         """Without its record in MAIL a held mail can't be sent any more: its sender hears of it."""
@@ -134,6 +137,10 @@ class QueueRunner:
         """Whether the mail is given up if its next hop can't be asked now."""
         return state.accepted_at is not None and self._deliverer.expired(state.accepted_at)
 
+    def _is_replaced(self, state: QueuedMail, part: RoutePart) -> bool:
+        """Whether the account has other routes by now: the mail may take one of them at once."""
+        return part.destination not in self._table_of(state.account).all
+
     def _parts(self, state: QueuedMail, delivery: QueuedDelivery) -> list[RoutePart]:
         """By the routes of now, which may have changed since the last attempt."""
         return self._table_of(state.account).parts(state.sender, delivery.recipients)
@@ -141,14 +148,16 @@ class QueueRunner:
     async def _attempt(
         self, state: QueuedMail, delivery: QueuedDelivery, part: RoutePart, stored: StoredMail | None
     ) -> AttemptResult:
-        """Only for a route that is up, or a mail that is given up."""
+        """Only for a route that was up a moment ago, or a mail that is given up."""
         message = _message(state, delivery, stored, self._deliverer).part(part.recipients, part.route)
         destination = part.destination
-        if stored is None or isinstance(destination, Unroutable) or destination.down_reason:
+        lost = destination.down_reason and self._is_over(state)  # before its end, a mail waits for another route
+        if stored is None or isinstance(destination, Unroutable) or lost:
             failures = tuple(failure for failure in delivery.failures if failure.recipient in part.recipients)
             return AttemptResult((), await self._deliverer.give_up(message, failures, destination.name))
         result = await self._deliverer.attempt(message, destination)
-        if result.untried and (not destination.down_reason or self._is_over(state)):
+        waits = destination.down_reason or self._is_replaced(state, part)
+        if result.untried and (self._is_over(state) or not waits):
             # none is known to be down (DNS gave none, or all hang): nobody tells when one is back
             left = message.part(result.untried, part.route)
             return AttemptResult((), await self._deliverer.defer(left, destination, result.why))
