@@ -1,6 +1,7 @@
 """Two processes of the service at one bus."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,14 +11,19 @@ import pytest
 
 from varco_common.testing import NatsServer, free_port, running
 from varco_common.testing.dns import DnsServer
+from varco_common.testing.waiting import eventually
 from varco_domains.settings import Settings
 
 DOMAINS = [f"d{number}.example" for number in range(5)]
+AGAIN = (httpx.codes.CONFLICT, httpx.codes.SERVICE_UNAVAILABLE)  # what a loaded machine answers: try again
 
 
 @pytest.fixture
 async def processes(nats: NatsServer, dns: DnsServer, tmp_path: Path) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    """An admin's client of each process, by the account that it is used for."""
+    """An admin's client of each process, by the account that it is used for.
+
+    At the end their logs are printed, so that a failed test shows them.
+    """
     async with AsyncExitStack() as stack:
         clients = {}
         for account in ("acme", "other"):
@@ -31,9 +37,24 @@ async def processes(nats: NatsServer, dns: DnsServer, tmp_path: Path) -> AsyncIt
                 "resolver_servers": dns.address,
             }
             clients[account] = running.client(port)
+            stack.callback(show, home / "log")
             process = running.process("domains", Settings, values, home / "log", clients[account])
             await stack.enter_async_context(process)
         yield clients
+
+
+def show(log: Path) -> None:
+    sys.stdout.write(f"{log}:\n{log.read_text()}")
+
+
+async def answered(http: httpx.AsyncClient, method: str, path: str) -> httpx.Response:
+    """The first answer that does not say: try again."""
+
+    async def answer() -> httpx.Response | None:
+        response = await http.request(method, path)
+        return None if response.status_code in AGAIN else response
+
+    return await eventually(answer, 120)
 
 
 async def test_two_processes_never_prove_a_domain_for_two_accounts(
@@ -41,11 +62,11 @@ async def test_two_processes_never_prove_a_domain_for_two_accounts(
 ) -> None:
     for account, http in processes.items():
         for name in DOMAINS:
-            (await http.put(f"/accounts/{account}/domains/{name}")).raise_for_status()
+            (await answered(http, "PUT", f"/accounts/{account}/domains/{name}")).raise_for_status()
             record = (await http.get(f"/accounts/{account}/domains/{name}")).json()["record"]
             dns.add_txt(record["name"], record["value"])
     checks = [
-        http.post(f"/accounts/{account}/domains/{name}/check")
+        answered(http, "POST", f"/accounts/{account}/domains/{name}/check")
         for name in DOMAINS
         for account, http in processes.items()
     ]

@@ -23,6 +23,7 @@ from varco_common.events import (
     encode_event,
 )
 from varco_common.eventsourcing import projection as projection_module
+from varco_common.eventsourcing import snapshot_saver
 from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.projection_spec import ProjectionSpec, event_key
@@ -397,6 +398,17 @@ async def test_memory_follows_on_while_the_database_is_away_and_saves_when_it_is
             await projection.check()
             await projection.commit("acme", lambda _: authorised("d@x"))
             assert projection.get("acme").patterns == ("a@x", "c@x", "d@x")
+
+
+async def test_checks_at_the_same_time_that_find_the_database_all_succeed(bus, engine, monkeypatch):
+    monkeypatch.setattr(snapshot_saver, "_PROBE_SECONDS", 60.0)
+    async with following(bus, engine) as projection:
+
+        async def check_twice():
+            await projection.check()
+            await projection.check()  # begins a probe before those that awaited the first one go on
+
+        await asyncio.gather(*(check_twice() for _ in range(3)))
 
 
 async def test_it_follows_on_over_a_restart_of_the_bus(nats, bus, engine):

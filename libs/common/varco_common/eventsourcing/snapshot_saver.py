@@ -60,11 +60,12 @@ class SnapshotSaver(Generic[S]):
         """
         if not self._probe or self._probe.done():
             self._probe = asyncio.create_task(self._store.probe())
-        done, _ = await asyncio.wait([self._probe], timeout=_PROBE_SECONDS)
+        probe = self._probe  # another check may begin the next probe before this one goes on
+        done, _ = await asyncio.wait([probe], timeout=_PROBE_SECONDS)
         if not done:
             raise Degraded(f"the database is away ({_EFFECT}): no answer")
         try:
-            self._probe.result()
+            probe.result()
         except DATABASE_ERRORS as error:
             raise Degraded(f"the database is away ({_EFFECT}): {in_words(error)}") from error
         if self._failure:
