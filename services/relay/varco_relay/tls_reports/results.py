@@ -17,6 +17,7 @@ from varco_relay.smtp.tls_session import AppliedPolicy, TlsFailure
 from varco_relay.tls_reports.report import SessionCount
 
 MAX_UNSAVED = 10_000  # kinds of results; more are not counted while the database is away
+_ATTEMPTS = 3  # SQLite gives up after five seconds in which another task writes
 _log = log.get(__name__)
 
 table = sa.Table(
@@ -58,13 +59,23 @@ class TlsResults:
             return
         counted, self._unsaved = self._unsaved, Counter()
         try:
-            async with self._engine.begin() as connection:
-                await connection.execute(_ADD, rows)
+            await self._add(rows)
         except BaseException as error:
             self._unsaved += counted
             if not isinstance(error, DATABASE_ERRORS):
                 raise
             _log.warning("results of TLS can't be kept", why=type(error).__name__)
+
+    async def _add(self, rows: list[dict[str, object]]) -> None:
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                async with self._engine.begin() as connection:
+                    await connection.execute(_ADD, rows)
+            except DATABASE_ERRORS:
+                if not left:
+                    raise
+            else:
+                return
 
     async def ended(self) -> list[tuple[date, str]]:
         """Days that are over and not yet reported, by domain."""
