@@ -87,7 +87,7 @@ class ManagedProcess:
         deadline = time.monotonic() + seconds
         while not (self.pid and await self.program.ready()):
             if self.exit_code == EXIT_BROKEN_SETTING:
-                raise BrokenStart(f"{self.name}: {self._last_line()}")
+                raise BrokenStart(f"{self.name}: {self._last_line(but_log=True)}")
             if time.monotonic() > deadline:
                 log_file = self._home.log_file(self.name)
                 raise FailedStart(f"{self.name} isn't ready after {seconds:g} s: see {log_file}: {self._last_line()}")
@@ -151,9 +151,11 @@ class ManagedProcess:
         """Returns the whole environment of the program."""
         return {**os.environ, **self.program.environment}
 
-    def _last_line(self) -> str:
+    def _last_line(self, *, but_log: bool = False) -> str:
+        """`but_log`: words about a setting are no line of the log, and the next start may log."""
         lines = self._home.log_file(self.name).read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        said = [line for line in lines if not line.startswith("{")] if but_log else lines
+        return [*lines, *said][-1] if lines else ""
 
 
 def _end_group(leader: int) -> None:
