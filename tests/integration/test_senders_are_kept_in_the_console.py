@@ -66,7 +66,7 @@ def test_who_asks_hears_whether_a_sender_would_pass(people: People, query: dict[
 
 def test_an_import_shows_what_it_would_add_and_then_adds_it_at_once(gate: Gate, people: People):
     before = patterns(gate)
-    file = {"file": ("list.csv", b"sender\nnew1@acme.test\n@acme.test\nnonsense\n@gmail.com\nnew2@acme.test\n")}
+    file = {"file": ("list.csv", b"sender\nimport1@acme.test\n@acme.test\nnonsense\n@gmail.com\nimport2@acme.test\n")}
     with people.signed_in("owner") as browser:
         token = form_token(browser.get("/me").text)
         shown = browser.post(f"{SENDERS}/preview", data={"form_token": token}, files=file)
@@ -76,10 +76,14 @@ def test_an_import_shows_what_it_would_add_and_then_adds_it_at_once(gate: Gate, 
         assert re.search(r'<td class="number">4</td><td>nonsense</td><td lang="en">.*is no sender', page)
         assert re.search(r'<td class="number">5</td><td>@gmail.com</td><td lang="en">.*only an admin', page)
         assert patterns(gate) == before
-        assert post(browser, f"{SENDERS}/import", new="new1@acme.test\r\nnew2@acme.test").status_code == 303
-        assert patterns(gate) == before | {"new1@acme.test", "new2@acme.test"}
-        exported = browser.get(f"{SENDERS}.csv?filter=new").text
-        assert [row[0] for row in csv.reader(io.StringIO(exported))] == ["sender", "new1@acme.test", "new2@acme.test"]
-        for pattern in ("new1@acme.test", "new2@acme.test"):
+        assert post(browser, f"{SENDERS}/import", new="import1@acme.test\r\nimport2@acme.test").status_code == 303
+        assert patterns(gate) == before | {"import1@acme.test", "import2@acme.test"}
+        exported = browser.get(f"{SENDERS}.csv?filter=import").text
+        assert [row[0] for row in csv.reader(io.StringIO(exported))] == [
+            "sender",
+            "import1@acme.test",
+            "import2@acme.test",
+        ]
+        for pattern in ("import1@acme.test", "import2@acme.test"):
             assert post(browser, f"{SENDERS}/remove", pattern=pattern).status_code == 303
     assert patterns(gate) == before
