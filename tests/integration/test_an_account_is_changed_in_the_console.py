@@ -135,6 +135,8 @@ def test_a_change_is_in_the_history_and_undone_by_its_opposite(office: Gate, peo
         assert page.status_code == 200, page.text
         assert "extra@office.test" in page.text
         assert "extra@office.test" in browser.get("/accounts/office/history.csv").text
+        assert "extra@office.test" in browser.get("/accounts/office/history?filter=EXTRA@office").text
+        assert "None of these changes matches" in browser.get("/accounts/office/history?filter=nobody-else").text
         shown = post(browser, f"/accounts/office/history/{added['sequence']}/undo")
         assert "removes sender extra@office.test" in html.unescape(shown.text)
         form = {"text": hidden_text(shown.text), "versions": versions(shown.text), "loss": "1"}

@@ -29,3 +29,13 @@ def test_each_change_has_who_and_why_and_older_ones_follow():
 @pytest.mark.parametrize("role", PersonRole)
 def test_who_may_change_may_undo(role):
     assert account_history(person(role), "acme", [], {}).may_change is role.may_change
+
+
+def test_a_filter_finds_changes_by_who_and_leads_on_to_older_ones():
+    changes = [change(2000 - number, "person:Carla" if number % 100 == 0 else "person:anna") for number in range(1_000)]
+    found = account_history(person(PersonRole.READER), "acme", changes, {}, "carla")
+    assert [line.sequence for line in found.changes] == [2000 - number for number in range(0, 1_000, 100)]
+    assert found.before == 1001
+    assert not account_history(person(PersonRole.READER), "acme", changes[:999], {}, "carla").before
+    assert account_history(person(PersonRole.READER), "acme", changes, {}, "a test").before == 1951
+    assert not account_history(person(PersonRole.READER), "acme", changes[:9], {}, "nobody").changes

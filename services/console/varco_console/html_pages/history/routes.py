@@ -12,7 +12,7 @@ from varco_common.account_file.parsing import AccountFileError
 from varco_console.html_pages.account.account_files import printed
 from varco_console.html_pages.account.difference_page import difference_page
 from varco_console.html_pages.events.view import lines
-from varco_console.html_pages.history.view import PAGE, account_history
+from varco_console.html_pages.history.view import LOOKED_AT, account_history, asked_for, matching
 from varco_console.people import BrowserSession
 from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import PageRoutes, SignedIn
@@ -21,27 +21,31 @@ from varco_console.web.csv_export import csv_response
 from varco_console.web.rendering import language_of
 from varco_console.web.texts import Texts
 
-EXPORTED = 1_000
 COLUMNS = ("event", "time", "fact", "account", "who", "reason", "details")
 
 routes = PageRoutes()
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Filter = Annotated[str, Query(max_length=200)]
 EventNumber = Annotated[int, Path(ge=1)]
 _ANSWERED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @routes.page("/accounts/{account}/history")
 async def show_history(
-    request: Request, account: AccountName, opened: SignedIn, before: Annotated[int, Query(ge=0)] = 0
+    request: Request,
+    account: AccountName,
+    opened: SignedIn,
+    before: Annotated[int, Query(ge=0)] = 0,
+    filter: Filter = "",  # noqa: A002 - its name in the address
 ) -> Response:
-    return await _page(request, account, opened, before)
+    return await _page(request, account, opened, before=before, text=filter)
 
 
 @routes.page("/accounts/{account}/history.csv")
-async def export_history(request: Request, account: AccountName) -> Response:
-    """The newest thousand."""
-    changes, tokens = await _answers(person_api(request), account, 0, EXPORTED)
-    return csv_response(f"history-{account}.csv", COLUMNS, lines(changes, tokens))
+async def export_history(request: Request, account: AccountName, filter: Filter = "") -> Response:  # noqa: A002
+    """Of the newest thousand."""
+    changes, tokens = await _answers(person_api(request), account, 0, LOOKED_AT)
+    return csv_response(f"history-{account}.csv", COLUMNS, matching(lines(changes, tokens), filter))
 
 
 @routes.change("/accounts/{account}/history/{event}/undo")
@@ -54,16 +58,18 @@ async def undo(request: Request, account: AccountName, event: EventNumber, opene
         text = await printed({"account": account, **patch})
         return await difference_page(request, account, text, reason=reason)
     except AccountFileError as error:
-        return await _page(request, account, opened, 0, str(error))
+        return await _page(request, account, opened, mistake=str(error))
     except ApiFailure as failure:
         if failure.status not in _ANSWERED:
             raise
-        return await _page(request, account, opened, 0, str(failure))
+        return await _page(request, account, opened, mistake=str(failure))
 
 
-async def _page(request: Request, account: str, opened: BrowserSession, before: int, mistake: str = "") -> Response:
-    answers = await _answers(person_api(request), account, before, PAGE + 1)
-    view = account_history(opened.person, account, *answers)._replace(mistake=mistake)
+async def _page(
+    request: Request, account: str, opened: BrowserSession, *, before: int = 0, text: str = "", mistake: str = ""
+) -> Response:
+    answers = await _answers(person_api(request), account, before, asked_for(text))
+    view = account_history(opened.person, account, *answers, text)._replace(mistake=mistake)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
     return console_of(request).renderer.page(request, "history/page.html", view, status=status)
 
