@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
@@ -30,8 +31,9 @@ if what == "wait":
 class Server:
     """A fork server, and the file that its processes write to."""
 
-    def __init__(self, process: asyncio.subprocess.Process, connection: ForkConnection, output: Path) -> None:
-        self.process, self.connection, self.output = process, connection, output
+    def __init__(self, process: asyncio.subprocess.Process, ours: socket.socket, output: Path) -> None:
+        self.process, self.socket, self.output = process, ours, output
+        self.connection = ForkConnection(ours)
 
     async def fork(self, what: str) -> ForkedProcess:
         with self.output.open("ab") as output:
@@ -51,7 +53,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         command = (sys.executable, "-c", SERVER, str(tmp_path))
         process = await asyncio.create_subprocess_exec(*command, stdin=theirs.fileno())
     assert await asyncio.get_running_loop().sock_recv(ours, 10) == b"hello"
-    server = Server(process, ForkConnection(ours), tmp_path / "output")
+    server = Server(process, ours, tmp_path / "output")
     yield server
     server.connection.close()
     await process.wait()
@@ -97,10 +99,13 @@ async def test_the_fork_server_ends_with_its_connection(server: Server) -> None:
     assert await server.process.wait() == 0
 
 
-async def test_a_process_that_its_client_does_not_know_ends_at_once(server: Server) -> None:
-    """The client was cancelled between request and answer."""
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_process_that_its_client_does_not_know_ends_at_once(server: Server, answered: bool) -> None:
+    """The client was cancelled after its request, and has read no answer."""
     forking = asyncio.create_task(server.fork("wait"))
     await asyncio.sleep(0)  # it has sent the request
+    if answered:
+        select.select([server.socket], [], [])
     forking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await forking

@@ -43,7 +43,10 @@ def serve(connection: socket.socket, greeting: bytes) -> list[str]:
     gc.freeze()  # the collector writes into no object that is shared
     connection.send(greeting)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 2)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 2)
+        except ConnectionResetError:  # the client went without reading an answer
+            sys.exit()
         if not message:
             sys.exit()
         request = _decoder.decode(message)
