@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.conftest import Hop
 from tests.integration.gate import Gate, mail, trusting
+from varco_common.testing.waiting import eventually
 
 LOGIN, PASSWORD = "alice@acme.test", "correct-horse"
 STRANGER = "127.0.0.90"
@@ -38,19 +39,19 @@ def test_smtplib_over_tls(gate: Gate, hop: Hop) -> None:
 
 def test_aiosmtplib_on_the_submission_port(gate: Gate, hop: Hop) -> None:
     recipient = new_recipient()
-    asyncio.run(
-        aiosmtplib.send(
-            mail(LOGIN),
-            sender=LOGIN,
-            recipients=[recipient],
-            hostname="127.0.0.1",
-            port=gate.ports.submission,
-            start_tls=True,
-            tls_context=trusting(),
-            username=LOGIN,
-            password=PASSWORD,
+
+    async def send() -> None:
+        login = {"username": LOGIN, "password": PASSWORD}
+        client = aiosmtplib.SMTP(
+            hostname="127.0.0.1", port=gate.ports.submission, start_tls=True, tls_context=trusting(), **login
         )
-    )
+        async with client:
+            await client.sendmail(LOGIN, [recipient], mail(LOGIN))
+            assert client.transport
+            connection = client.transport.get_extra_info("socket")
+        await eventually(lambda: connection.fileno() == -1)  # it doesn't wait for the end of TLS
+
+    asyncio.run(send())
     assert hop.mail_for(recipient).sender == LOGIN
 
 
