@@ -51,8 +51,8 @@ demo: venv ## start it with a local next hop, send mails that show each rule, pr
 	@$(BIN)/varco demo
 
 test: export PYTHONDONTWRITEBYTECODE :=  # compiled once, and not again by each of a thousand processes
-test: venv ## every test, four files at a time, because most of them wait
-	$(BIN)/pytest --numprocesses 4 --dist loadfile
+test: venv ## every test, four files at a time, because most of them wait; the longest files first
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/power tests cli services libs bench lint
 
 test-compose: venv ## the gate in Docker, for real (needs a Docker Engine with Compose v2; minutes)
 	$(BIN)/pytest tests/compose
