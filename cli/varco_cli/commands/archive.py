@@ -42,10 +42,12 @@ class Format(StrEnum):
 def status(as_json: Json = False) -> None:
     """Lists the accounts whose mail is copied, and the contents of their mailboxes.
 
+    `collected` is when a POP3 client last fetched copies, or found nothing new.
+
     Example: `varco archive status`
     """
     answer = api_client.call("archive", "GET", "/archive")
-    columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "in_session")
+    columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "collected", "in_session")
     output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no account's mail is copied"))
 
 

@@ -10,6 +10,7 @@ from varco_archive import api, bounce_listener, mail_retention
 from varco_archive.account_senders import SENDERS
 from varco_archive.accounts import NAME, ArchiveAccounts
 from varco_archive.bounce_listener import RELAY_FAILURES
+from varco_archive.collections import MAILBOX_COLLECTED, Collections
 from varco_archive.copy_deletion import COPY_REMOVED, CopyDeletion
 from varco_archive.copy_index import CopyIndex
 from varco_archive.copy_indexer import COPY_FORWARDED, CopyIndexer
@@ -72,8 +73,9 @@ async def serve(settings: Settings) -> None:
             return_path=settings.return_path,
             reporter=settings.hostname,
         )
-        failures, guesses = BackgroundAppends(bus.events), GuessDigest()
-        stack.push_async_callback(failures.flush)
+        appends, guesses = BackgroundAppends(bus.events), GuessDigest()
+        stack.push_async_callback(appends.flush)
+        collections = Collections(bus, index, appends.append)
         mailboxes = Mailboxes(
             accounts=accounts,
             index=index,
@@ -81,6 +83,7 @@ async def serve(settings: Settings) -> None:
             deletion=deletion,
             sweeper=sweeper,
             locks=locks,
+            collections=collections,
             passwords=passwords,
         )
         context = SessionContext(
@@ -88,11 +91,12 @@ async def serve(settings: Settings) -> None:
             throttle=LoginThrottle(GUESS_SECONDS, MAX_GUESSES_WAITING),
             guesses=guesses,
             certificates=certificates,
-            report=failures.append,
+            report=appends.append,
         )
         server = Pop3Server(settings, context, BanTable(settings.never_banned))
         copies = CopyService(bus=bus, mailboxes=mailboxes, senders=senders, max_keep=max_keep)
         http.include(api.router(copies))
+        await collections.catch_up()
         await deletion.catch_up()
         await mail_retention.serve(bus, index, NAME)
         bans = BanEnforcement(bus, server.bans, NAME, "closes at accept", on_event=server.apply, also=(GUARDED,))
@@ -116,6 +120,7 @@ SERVICE = Service(
         *FILTERS,
         *SENDERS.filters,
         COPY_REMOVED,
+        MAILBOX_COLLECTED,
         COPY_FORWARDED,
         *RELAY_FAILURES,
         MailRecorded.subject_filter(),  # a rebuilt index is made of them

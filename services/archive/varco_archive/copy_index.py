@@ -159,11 +159,15 @@ class CopyIndex:
             statements.append((self._insert_new(), [tombstone | {"mail": mail} for mail in mails]))
         statements.append((self._upsert_mark("removals", sequence), []))
         if collected:
-            statements.append((self._upsert_mark(f"{_COLLECTED}{account}", unix_ms(collected)), []))
+            statements.append((self._upsert_collected(account, collected), []))
         await self._write(statements)
 
+    async def set_collected(self, account: str, at: datetime) -> None:
+        """A client collected the mailbox then. An earlier time changes nothing."""
+        await self._write([(self._upsert_collected(account, at), [])])
+
     async def collected(self, account: str) -> datetime | None:
-        """When a client last took copies out of the mailbox; None: never."""
+        """When a client last fetched copies from the mailbox, or found nothing new; None: never."""
         ms = await self.mark(f"{_COLLECTED}{account}")
         return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
@@ -261,6 +265,11 @@ class CopyIndex:
     def _upsert_mark(self, name: str, value: int) -> Any:
         insert = self._insert(marks).values(name=name, value=value)
         return insert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+
+    def _upsert_collected(self, account: str, at: datetime) -> Any:
+        insert = self._insert(marks).values(name=f"{_COLLECTED}{account}", value=unix_ms(at))
+        later = {"set_": {"value": insert.excluded.value}, "where": marks.c.value < insert.excluded.value}
+        return insert.on_conflict_do_update(index_elements=["name"], **later)
 
     async def _write(self, statements: Sequence[Statement]) -> None:
         await uncancellable(self._execute(statements))

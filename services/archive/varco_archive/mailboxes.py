@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from varco_archive.accounts import ArchiveAccounts
+from varco_archive.collections import Collections
 from varco_archive.copy_deletion import CopyDeletion
 from varco_archive.copy_index import CopyIndex
 from varco_archive.copy_reader import CopyReader
@@ -21,4 +22,5 @@ class Mailboxes:
     deletion: CopyDeletion
     sweeper: RetentionSweeper
     locks: MaildropLocks
+    collections: Collections
     passwords: PasswordVerifier

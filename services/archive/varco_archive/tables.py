@@ -56,7 +56,7 @@ sa.Index("copies_owed", copies.c.id, sqlite_where=_OWED, postgresql_where=_OWED)
 
 # The progress of the index: `begun` is 1 once it follows MAIL, `removals` is the sequence of the
 # last CopyRemoved that was applied, `fates` that of the last failed delivery that was looked at.
-# `collected acme` is when a client last took copies out of that mailbox, in ms since 1970.
+# `collected acme` is when a client last collected that mailbox, in ms since 1970.
 marks = sa.Table(
     "marks",
     metadata,

@@ -146,6 +146,13 @@ class CopyExported(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag
     until: datetime
 
 
+class MailboxCollected(CopyEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mailbox.collected.v1"):
+    """A POP3 client fetched copies, or found nothing new.
+
+    At most one event an hour for each mailbox.
+    """
+
+
 AnyArchiveEvent = (
     SendersTold
     | MailboxOpened
@@ -159,4 +166,5 @@ AnyArchiveEvent = (
     | CopyBounced
     | CopyRemoved
     | CopyExported
+    | MailboxCollected
 )

@@ -143,7 +143,8 @@ class ArchiveOut(BaseModel):
 class StatusOut(BaseModel):
     """One account's copies.
 
-    `collected`: when a client last took some out. `in_session`: it has the mailbox open.
+    `collected`: when a client last fetched copies, or found nothing new, also if it left them in
+    the mailbox. `in_session`: it has the mailbox open.
     """
 
     account: str

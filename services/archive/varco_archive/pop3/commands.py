@@ -81,9 +81,14 @@ async def uidl(session: Pop3Session, argument: str) -> None:
 
 async def retr(session: Pop3Session, argument: str) -> None:
     entry = await _entry(session, argument)
-    if entry and await _send(session, entry, f"+OK {entry.size} octets", terminated):
-        metrics.FETCHED.inc()
-        metrics.OCTETS.inc(entry.size)
+    if not entry:
+        return
+    if not await _send(session, entry, f"+OK {entry.size} octets", terminated):
+        _maildrop(session).failed += 1
+        return
+    _maildrop(session).fetched += 1
+    metrics.FETCHED.inc()
+    metrics.OCTETS.inc(entry.size)
 
 
 async def top_(session: Pop3Session, argument: str) -> None:
@@ -123,7 +128,7 @@ async def quit_(session: Pop3Session, _: str) -> None:
         return session.reply(replies.NOT_REMOVED)
     finally:
         # before the reply: the client may log in again at once
-        mailboxes.locks.release(maildrop.account, session)
+        await session.leave_maildrop(collected=maildrop.is_collected)
     return session.reply(replies.BYE)
 
 

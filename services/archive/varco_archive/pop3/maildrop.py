@@ -17,6 +17,7 @@ class Maildrop:
         self.account = account
         self._index, self._totals = index, totals
         self._last_ids: dict[int, int] = {-1: 0}  # id of the last row, by page
+        self.fetched = self.failed = 0  # copies that the client got, and asked for in vain
         self._page: tuple[int, list[MaildropEntry]] = (-1, [])
         self.reset()
 
@@ -24,6 +25,11 @@ class Maildrop:
         """Removes all deletion marks."""
         self._marks = bytearray(self._totals.copies // 8 + 1)
         self._deleted = self._deleted_octets = 0
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether a client that says QUIT now has fetched copies, or found nothing new."""
+        return bool(self.fetched) or not self.failed
 
     @property
     def count(self) -> int:

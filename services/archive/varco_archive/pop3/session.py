@@ -90,8 +90,7 @@ class Pop3Session:
         except LineTooLong:
             self.reply(replies.TOO_LONG)
         finally:
-            if self.maildrop:
-                self.context.mailboxes.locks.release(self.maildrop.account, self)
+            await self.leave_maildrop(collected=bool(self.maildrop and self.maildrop.fetched))
             with suppress(OSError):
                 self.connection.close()
 
@@ -109,6 +108,20 @@ class Pop3Session:
             self.over = True
         else:
             await self._run_command(line)
+
+    async def leave_maildrop(self, *, collected: bool) -> None:
+        """Releases the mailbox, if it is not released yet.
+
+        `collected`: the client has what it came for.
+        """
+        maildrop, mailboxes = self.maildrop, self.context.mailboxes
+        if not maildrop or mailboxes.locks.holder(maildrop.account) is not self:
+            return
+        try:
+            if collected:
+                await mailboxes.collections.note(maildrop.account, self.host)
+        finally:
+            mailboxes.locks.release(maildrop.account, self)
 
     def close(self) -> None:
         """Ends the session at once, removing nothing: the mailbox or the service closes."""
