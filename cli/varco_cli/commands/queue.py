@@ -12,6 +12,8 @@ from varco_cli.output import Json
 
 app = group("queue")
 
+_ROUNDS = 100  # of 5,000 mails each; more may come meanwhile
+
 
 Mail = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="MAIL")]
 MailOrNone = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="[MAIL]")]
@@ -100,8 +102,8 @@ def drop(
 ) -> None:
     """Drops a mail without a notification to its sender. The mail is lost. Asks first.
 
-    With --account, all that wait for another attempt. Those that wait for their first are still
-    tried.
+    With --account, all that wait for an attempt. Mail that waits for its first one is dropped while
+    its route is down or all mail is held, unless it is being tried just now: hold all mail first.
 
     Examples: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"` ·
     `varco queue drop --account acme --reason "stolen password"`
@@ -109,7 +111,9 @@ def drop(
     _check_one(mail, account)
     confirm(f"Drop {f'mail {mail}' if mail else f'the waiting mail of {account}'} for good?", yes)
     if account:
-        _do_all(account, "drop", reason, "are dropped", as_json)
+        check_account(account)
+        answer = _drop_all(account, reason)
+        output.show(answer, as_json, lambda: _print_dropped(answer, account))
         return
     api_client.call("relay", "POST", f"/queue/{mail}/drop", json={"reason": reason})
     output.show({"dropped": mail}, as_json, lambda: output.line(f"{mail} is dropped"))
@@ -119,6 +123,26 @@ def _check_one(mail: str, account: str) -> None:
     """Raises Misused."""
     if bool(mail) == bool(account):
         raise Misused("name either a mail, or an account with --account")
+
+
+def _drop_all(account: str, reason: str) -> dict[str, int]:
+    """Relay drops some thousands at a time of those that wait for their first attempt."""
+    path, dropped = f"/accounts/{account}/queue/drop", {"mails": 0, "left": 0}
+    for _ in range(_ROUNDS):
+        answer = api_client.call("relay", "POST", path, json={"reason": reason})
+        dropped = {"mails": dropped["mails"] + answer["mails"], "left": answer["left"]}
+        if not (answer["mails"] and answer["left"]):
+            break
+    return dropped
+
+
+def _print_dropped(answer: dict[str, int], account: str) -> None:
+    output.line(f"{answer['mails']} mails are dropped")
+    if answer["left"]:
+        output.line(
+            f"{answer['left']} are on their way: hold all mail (`varco queue hold --account {account}`), then drop "
+            "again what still waits"
+        )
 
 
 def _do_all(account: str, verb: str, reason: str, done: str, as_json: bool) -> None:

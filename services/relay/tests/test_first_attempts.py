@@ -1,5 +1,6 @@
 """What is known of mails before and during their first attempt."""
 
+import asyncio
 from contextlib import suppress
 
 from varco_relay import first_attempts
@@ -52,3 +53,17 @@ def test_a_mail_of_two_parts_is_tried_until_both_attempts_end():
             pass
         assert first.is_tried_now("a")
     assert not first.is_tried_now("a")
+
+
+async def test_no_attempt_begins_while_it_is_decided_whether_a_mail_is_dropped():
+    first = FirstAttempts()
+    with first.attempt("tried"), first.set_aside(["tried", "waits"]) as waiting:
+        assert waiting == ["waits"]
+        with first.set_aside(["waits"]) as again:
+            assert again == [], "two drops at the same time do not drop it twice"
+        decided = asyncio.create_task(first.decided("waits"))
+        await asyncio.sleep(0)
+        assert not decided.done()
+        await first.decided("tried")
+    async with asyncio.timeout(60):
+        await decided

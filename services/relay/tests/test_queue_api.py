@@ -5,6 +5,7 @@ import asyncio
 from varco_common.events import DeliveryHeld, MailDeferred, MailDelivered, MailDropped, MailHeld, RouteFailed
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_relay import account_worker
+from varco_relay.untried_drops import UntriedDrops
 
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 
@@ -258,9 +259,101 @@ async def test_all_mail_of_an_account_is_retried_and_dropped(gate, hop: NextHop)
             while await listed(client) != mails[2:]:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         assert (await client.post("/accounts/acme/queue/drop")).status_code == 422
-        assert (await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})).json() == {"mails": 1}
+        assert (await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})).json() == {
+            "mails": 1,
+            "left": 0,
+        }
         assert await listed(admin) == others
     assert recipients(hop.received) == ["a@x.example", "b@x.example"]
+
+
+async def test_dropping_all_takes_what_waits_for_its_first_attempt_as_well(gate, hop: NextHop, monkeypatch):
+    monkeypatch.setattr(account_worker, "MAX_IN_FLIGHT", 2)  # so that some lie behind those in hand
+    for account in ("acme", "other"):
+        await gate.account(account)
+    settings = {"default_route": f"127.0.0.1:{hop.port}", **SLOW}
+    async with gate.relay(**settings) as client:
+        [tried] = await deferred(gate, hop, "tried@x.example")
+        for account in ("acme", "other"):
+            await client.post(f"/accounts/{account}/route/hold")
+        waiting = [await gate.mail(f"r{number}@x.example", f"s{number}@x.example") for number in range(5)]
+        others = await gate.mail("others@x.example", account="other")
+        async with asyncio.timeout(60):
+            while len(await untried(client)) < 6:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        answer = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
+        assert answer.json() == {"mails": 6, "left": 0}
+        again = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
+        assert again.json()["mails"] == 0, "none is dropped twice"
+        await client.post("/accounts/acme/route/release")
+        after = await gate.mail("after@x.example")
+        await gate.facts.until(MailDelivered, mail=after, timeout=60)
+        async with asyncio.timeout(60):
+            while [mail["mail"] for mail in await untried(client)] != [others]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+    dropped = gate.facts.of(MailDropped)
+    assert sorted(event.mail for event in dropped) == sorted([tried, *waiting])
+    assert {event.reason for event in dropped} == {"stolen"}
+    assert all(event.by for event in dropped)
+    assert recipients(hop.received) == ["after@x.example"]
+
+
+async def test_dropping_all_leaves_what_is_being_tried_and_what_is_on_its_way(gate, hop: NextHop):
+    await gate.account()
+    begun, free = asyncio.Event(), asyncio.Event()
+
+    async def end() -> None:
+        begun.set()
+        await free.wait()
+
+    hop.before_end = end
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
+        mail = await gate.mail("bob@x.example")
+        async with asyncio.timeout(60):
+            await begun.wait()
+        up = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
+        assert up.json() == {"mails": 0, "left": 1}, "the route takes mail"
+        await client.post("/accounts/acme/route/hold")
+        later = await gate.mail("later@x.example")
+        async with asyncio.timeout(60):
+            while [entry["mail"] for entry in await untried(client) if entry["waits_for"]] != [later]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        held = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
+        assert held.json() == {"mails": 1, "left": 1}
+        free.set()
+        await gate.facts.until(MailDelivered, mail=mail, timeout=60)
+    assert [event.mail for event in gate.facts.of(MailDropped)] == [later]
+
+
+async def test_a_mail_whose_drop_is_being_recorded_is_not_tried_when_its_route_comes_back(
+    gate, hop: NextHop, monkeypatch
+):
+    await gate.account()
+    recording, free = asyncio.Event(), asyncio.Event()
+    append = UntriedDrops._append
+
+    async def slow_append(self, mail, context):
+        recording.set()
+        await free.wait()
+        return await append(self, mail, context)
+
+    monkeypatch.setattr(UntriedDrops, "_append", slow_append)
+    async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
+        await client.post("/accounts/acme/route/hold")
+        mail = await gate.mail("bob@x.example")
+        async with asyncio.timeout(60):
+            while not await untried(client):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        dropping = asyncio.create_task(client.post("/accounts/acme/queue/drop", json={"reason": "stolen"}))
+        async with asyncio.timeout(60):
+            await recording.wait()
+        await client.post("/accounts/acme/route/release")
+        after = await gate.mail("after@x.example")
+        await gate.facts.until(MailDelivered, mail=after, timeout=60)
+        free.set()
+        assert (await dropping).json() == {"mails": 1, "left": 0}
+    assert [event.mail for event in gate.facts.of(MailDropped)] == [mail]
+    assert recipients(hop.received) == ["after@x.example"]
 
 
 async def routes_of(client, **query) -> list[tuple[str, str]]:

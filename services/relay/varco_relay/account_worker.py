@@ -1,7 +1,8 @@
 """Delivers one account's accepted mail: the first attempt for each, once its route is up."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 
 from varco_common.base import subjects
@@ -124,9 +125,18 @@ class AccountWorker:
                         break
         return mails
 
-    async def without_outcome(self, mail: UntriedMail) -> UntriedMail:
-        """The mail with the recipients that really were not tried: the others have an outcome."""
-        self._recorded.forget()
+    @asynccontextmanager
+    async def set_aside(self, mails: Sequence[UntriedMail]) -> AsyncIterator[list[UntriedMail]]:
+        """No first attempt begins inside the block.
+
+        Yields the mails of which none goes on, each with the recipients that have no outcome.
+        """
+        by_id = {mail.mail: mail for mail in sorted(mails, key=lambda mail: mail.accepted_at)[: self._first.room]}
+        with self._first.set_aside(by_id) as waiting:
+            self._recorded.forget()  # attempts that have ended by now are in EVENTS
+            yield [await self._without_outcome(by_id[mail]) for mail in waiting]
+
+    async def _without_outcome(self, mail: UntriedMail) -> UntriedMail:
         final = await self._recorded.recipients(mail.sequence, mail.accepted_at)
         return mail._replace(recipients=tuple(recipient for recipient in mail.recipients if recipient not in final))
 
@@ -199,23 +209,22 @@ class AccountWorker:
         While the only route is down, waits until the mail expires. Where there are several, the
         mail of one that is down is deferred: it must not hold up that of the others.
         """
-        untried = message.recipients
-        while untried := self._first.not_dropped(message.envelope.id, untried):
+        mail, untried = message.envelope.id, message.recipients
+        await self._first.decided(mail)
+        while untried := self._first.not_dropped(mail, untried):
             route_changed, table = self._route_changed, self.table
             parts = table.parts(message.envelope.sender, untried)
             attempts = [self._attempt(message.part(part.recipients, part.route), part, table) for part in parts]
-            results = await all_results(attempts)
+            with self._first.attempt(mail):
+                results = await all_results(attempts)
             untried = tuple(recipient for left in results for recipient in left)
             if untried and table is self.table:
                 with delivery.waiting():
                     await done_within(route_changed.wait(), ACK_WAIT_SECONDS)
+            await self._first.decided(mail)
 
     async def _attempt(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         """Returns the recipients that wait for their route."""
-        with self._first.attempt(message.envelope.id):
-            return await self._attempt_if_up(message, part, table)
-
-    async def _attempt_if_up(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         destination, untried, why = part.destination, message.recipients, ""
         if not isinstance(destination, Unroutable) and not destination.down_reason:
             untried, _, why = await self._deliverer.attempt(message, destination)

@@ -50,6 +50,7 @@ from varco_relay.smtp.sts_fetch import fetch_policy
 from varco_relay.smtp.tls_policies import PolicyStore, TlsPolicies
 from varco_relay.tls_reports.reporter import ReportSender, TlsReporter
 from varco_relay.tls_reports.results import TlsResults
+from varco_relay.untried_drops import UntriedDrops
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 _KEY = (
@@ -89,9 +90,9 @@ async def serve(settings: Settings) -> None:
         dsn_sender = DsnSender(bus, object_store, settings.own_name, texts.get)
         runner = QueueRunner(queued, deliverer, dsn_sender, workers.table, grace=settings.grace)
         queued.on_event(workers.on_queue_event)
-        queue_service = QueueService(bus, queued)
-        http.include(queue_api.router(queue_service, workers))
-        http.include(account_queue.router(queue_service))
+        queue_service, untried_drops = QueueService(bus, queued), UntriedDrops(bus, workers)
+        http.include(queue_api.router(queue_service, workers, untried_drops))
+        http.include(account_queue.router(queue_service, untried_drops))
         http.include(route_health.router(routes, workers, queue_service))
         checker = RouteChecker(dialer, secret_box, tokens, pools.mx)
         http.include(route_check_api.router(routes, rules, settings.route, checker))

@@ -1,15 +1,13 @@
-"""The first attempts of one account's mails: which go on now, and which must not begin any more.
+"""The first attempts of one account's mails: which go on now, and which must not begin any more."""
 
-Pure.
-"""
-
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from cachetools import LRUCache
 
-_MAX_AHEAD = 20_000  # mails dropped before they came to hand; one request finds 1,000 at most
+_MAX_AHEAD = 20_000  # mails dropped before they came to hand
 _MAX_PAST = 1_000  # the others: mail that comes again, whose end EVENTS tells as well
 
 
@@ -20,6 +18,7 @@ class FirstAttempts:
         self._newest = 0  # the highest sequence in MAIL that came to hand
         self._in_hand: set[str] = set()
         self._tried: Counter[str] = Counter()  # attempts of each mail that go on
+        self._set_aside: dict[str, asyncio.Event] = {}  # set when it is decided whether they are dropped
         self._ahead: LRUCache[str, set[str]] = LRUCache(_MAX_AHEAD)
         self._past: LRUCache[str, set[str]] = LRUCache(_MAX_PAST)
 
@@ -49,6 +48,27 @@ class FirstAttempts:
     def is_tried_now(self, mail: str) -> bool:
         return mail in self._tried
 
+    @contextmanager
+    def set_aside(self, mails: Iterable[str]) -> Iterator[list[str]]:
+        """No attempt begins inside the block.
+
+        Leaves out mails whose attempt goes on, or that are set aside already.
+        """
+        decided = asyncio.Event()
+        waiting = [mail for mail in mails if not self.is_tried_now(mail) and mail not in self._set_aside]
+        self._set_aside |= dict.fromkeys(waiting, decided)
+        try:
+            yield waiting
+        finally:
+            for mail in waiting:
+                del self._set_aside[mail]
+            decided.set()
+
+    async def decided(self, mail: str) -> None:
+        """Returns once the mail is not set aside."""
+        while set_aside := self._set_aside.get(mail):
+            await set_aside.wait()
+
     def drop(self, mail: str, sequence: int, recipients: Iterable[str]) -> None:
         """No attempt begins for these recipients. Most dropped mail had its first one long ago."""
         waits = mail in self._in_hand or sequence > self._newest
@@ -58,6 +78,11 @@ class FirstAttempts:
     def not_dropped(self, mail: str, recipients: tuple[str, ...]) -> tuple[str, ...]:
         dropped = self._ahead.get(mail, set()) | self._past.get(mail, set())
         return tuple(recipient for recipient in recipients if recipient not in dropped)
+
+    @property
+    def room(self) -> int:
+        """How many more mails may be dropped before they come to hand: none is forgotten."""
+        return max(0, _MAX_AHEAD - len(self._ahead))
 
     @property
     def dropped(self) -> int:

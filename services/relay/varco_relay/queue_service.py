@@ -1,7 +1,6 @@
 """The queue as operators see it: its pages, its age, and the commands for a mail in it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
 from varco_common.base.tasks import all_results
 from varco_common.bus import Bus
@@ -10,10 +9,8 @@ from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.delivery_attempt import utc_now
 from varco_relay.model.queue import QueuedMail
-from varco_relay.model.untried_mail import UntriedMail
 
 QueueCommand = Callable[[QueuedMail, CommandContext], Event | None]
-M = TypeVar("M", QueuedMail, UntriedMail)
 _AT_ONCE = 100  # appends of one command that wait for the bus
 
 
@@ -36,9 +33,11 @@ class QueueService:
         state = self._queue.get(mail)
         return state if state and state.failures else None
 
-    async def execute(
-        self, command: Callable[[M, CommandContext], Event | None], state: M, *, by: str, reason: str
-    ) -> None:
+    async def reached(self, sequence: int) -> None:
+        """Returns once the queue shows what the events up to this one say."""
+        await self._queue.reached(sequence)
+
+    async def execute(self, command: QueueCommand, state: QueuedMail, *, by: str, reason: str) -> None:
         """Carries the command out. Returns once the queue shows it.
 
         Raises what the command raises.

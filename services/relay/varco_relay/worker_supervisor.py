@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 
 from varco_common.base import log
-from varco_common.base.errors import ConflictError
 from varco_common.events import AnyEvent, MailDropped
 from varco_common.eventsourcing.projection import Projection
 from varco_relay.account_worker import AccountWorker
@@ -85,23 +84,9 @@ class WorkerSupervisor:
         mails = [mail for worker in self._of(account) for mail in await worker.untried_mails(limit)]
         return sorted(mails, key=lambda mail: mail.mail)[:limit]
 
-    async def waiting(self, account: str, mail: str, limit: int) -> UntriedMail | None:
-        """One of the oldest `limit` mails, with the recipients that wait for the route or are held.
-
-        None if there is none, or nothing holds it up. Raises ConflictError while an attempt that
-        began before goes on: it may still deliver the mail.
-        """
-        for untried in await self.untried_mails(account, limit):
-            if untried.mail == mail and self.destination(untried.account).down_reason:
-                self._refuse_if_tried(untried)
-                waiting = await self._workers[untried.account].without_outcome(untried)
-                self._refuse_if_tried(untried)  # its route may have come back meanwhile
-                return waiting
-        return None
-
-    def _refuse_if_tried(self, mail: UntriedMail) -> None:
-        if self.is_tried_now(mail):
-            raise ConflictError(f"{mail.mail} is being tried now: try again once the attempt has ended")
+    def set_aside(self, account: str, mails: Sequence[UntriedMail]) -> AbstractAsyncContextManager[list[UntriedMail]]:
+        """No first attempt of the account's mails begins inside the block, as of its worker."""
+        return self._workers[account].set_aside(mails)
 
     def is_tried_now(self, mail: UntriedMail) -> bool:
         """Whether an attempt goes on, also one that began before its account's mail was held."""

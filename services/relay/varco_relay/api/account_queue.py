@@ -1,28 +1,38 @@
-"""HTTP: all mail of an account that waits for another attempt."""
+"""HTTP: all mail of an account that waits for an attempt."""
 
 from fastapi import APIRouter
 
 from varco_common.runtime.auth import AccountScope
-from varco_relay.api.schemas import DropIn, QueueReasonIn, TouchedOut
+from varco_relay.api.schemas import DropIn, DroppedOut, QueueReasonIn, TouchedOut
 from varco_relay.commands import drop_mail, retry_unless_held
 from varco_relay.queue_service import QueueService
+from varco_relay.untried_drops import UntriedDrops
 
 
-def router(queue: QueueService) -> APIRouter:
-    """Mail that waits for its first attempt is not concerned: it waits for the account's route."""
+def router(queue: QueueService, untried: UntriedDrops) -> APIRouter:
     api = APIRouter(prefix="/accounts/{account}/queue")
 
     @api.post("/retry", summary="Try all of it now")
     async def retry(account: str, token: AccountScope, why: QueueReasonIn | None = None) -> TouchedOut:
-        """Mails that are held one by one stay held."""
+        """Mails that are held one by one stay held.
+
+        Mail that waits for its first attempt is not concerned: it waits for the account's route.
+        """
         waiting = [*queue.mails(account)]
         reason = why.reason if why else ""
         return TouchedOut(mails=await queue.execute_all(retry_unless_held, waiting, by=token.by, reason=reason))
 
     @api.post("/drop", summary="Give all of it up, without notifications")
-    async def drop(account: str, token: AccountScope, why: DropIn) -> TouchedOut:
-        """Mails that are held are dropped, too."""
-        mails = [*queue.mails(account)]
-        return TouchedOut(mails=await queue.execute_all(drop_mail, mails, by=token.by, reason=why.reason))
+    async def drop(account: str, token: AccountScope, why: DropIn) -> DroppedOut:
+        """Mails that are held are dropped, too.
+
+        So are the oldest 5,000 that wait for their first attempt, while their route is down or all
+        mail is held. `left` counts those that still wait for it: they are being tried now, or the
+        route takes mail. Hold all mail, and ask again once their attempts have ended.
+        """
+        first = await untried.drop_all(account, by=token.by, reason=why.reason)
+        mails = await queue.execute_all(drop_mail, [*queue.mails(account)], by=token.by, reason=why.reason)
+        await queue.reached(first.sequence)
+        return DroppedOut(mails=mails + first.mails, left=first.left)
 
     return api

@@ -11,12 +11,11 @@ from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
 from varco_relay.gauges import oldest_seconds
 from varco_relay.model.queue import QueuedMail
 from varco_relay.queue_service import QueueCommand, QueueService
+from varco_relay.untried_drops import MAX_UNTRIED, UntriedDrops
 from varco_relay.worker_supervisor import WorkerSupervisor
 
-_MAX_UNTRIED = 1_000
 
-
-def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
+def router(queue: QueueService, workers: WorkerSupervisor, untried: UntriedDrops) -> APIRouter:
     api = APIRouter(prefix="/queue")
 
     @api.get("", summary="Mails that wait for another attempt")
@@ -43,9 +42,9 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
     async def show(token: Caller, mail: str) -> QueuedOut:
         """Also one that waits for its first attempt, among the oldest 1,000 of those."""
         if queue.get(mail) is None:
-            for untried in await _untried(workers, visible_account(token, ""), _MAX_UNTRIED):
-                if untried.mail == mail:
-                    return untried.as_queued()
+            for waiting in await _untried(workers, visible_account(token, ""), MAX_UNTRIED):
+                if waiting.mail == mail:
+                    return waiting.as_queued()
         return QueuedOut.model_validate(_queued(queue, token, mail))
 
     @api.post("/{mail}/retry", summary="Try it now")
@@ -66,7 +65,7 @@ def router(queue: QueueService, workers: WorkerSupervisor) -> APIRouter:
 
         409 while an attempt goes on that began before.
         """
-        await _drop(queue, workers, token, mail, why.reason)
+        await _drop(queue, untried, token, mail, why.reason)
 
     return api
 
@@ -80,9 +79,10 @@ async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[Un
     ]
 
 
-async def _drop(queue: QueueService, workers: WorkerSupervisor, token: ApiToken, mail: str, reason: str) -> None:
-    if queue.get(mail) is None and (untried := await workers.waiting(visible_account(token, ""), mail, _MAX_UNTRIED)):
-        await queue.execute(drop_mail, untried, by=token.by, reason=reason)
+async def _drop(queue: QueueService, untried: UntriedDrops, token: ApiToken, mail: str, reason: str) -> None:
+    own = visible_account(token, "")
+    if queue.get(mail) is None and (sequence := await untried.drop(own, mail, by=token.by, reason=reason)):
+        await queue.reached(sequence)
     else:
         await queue.execute(drop_mail, _queued(queue, token, mail), by=token.by, reason=reason)
 

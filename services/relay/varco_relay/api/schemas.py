@@ -199,3 +199,9 @@ class TouchedOut(BaseModel):
     """How many mails a command did something with."""
 
     mails: int
+
+
+class DroppedOut(TouchedOut):
+    """As TouchedOut; `left` mails still wait for their first attempt."""
+
+    left: int
