@@ -23,7 +23,7 @@ from varco_console.service_apis import ApiFailure
 from varco_console.web.access import PageRoutes, SignInNeeded, declared_access
 from varco_console.web.context import Console
 from varco_console.web.cookies import SESSION, read_cookie
-from varco_console.web.return_path import sign_in_path
+from varco_console.web.return_path import page_above, sign_in_path
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -113,6 +113,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInNeeded):
         return RedirectResponse(sign_in_path(request), HTTPStatus.SEE_OTHER)
     status, detail = _explained(error)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+        return RedirectResponse(page_above(request, request.app.routes), HTTPStatus.SEE_OTHER)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.exception("request failed", path=request.url.path, method=request.method, error=repr(error))
     return _error_page(request, status, detail)

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from varco_common.events import PersonRole
 from varco_console.web.cookies import LANGUAGE, read_cookie
 from varco_console.web.form_tokens import FIELD, form_token, keep_form_secret
+from varco_console.web.notices import notice_of
 from varco_console.web.texts import LANGUAGES, Texts, negotiate
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Renderer:
         """The page `<folder>/<file>`, with `view` and what all pages share."""
         language = language_of(request)
         texts = Texts(template.partition("/")[0], language)
-        context = {"view": view, "t": texts, **self._shared(request, language), **more}
+        context = {"view": view, "t": texts, "notice": notice_of(request, texts)}
+        context |= {**self._shared(request, language), **more}
         response = HTMLResponse(self._template(template).render(context), status)
         keep_form_secret(request, response)
         return response

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Form, Path, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.account_file.parsing import AccountFileError
@@ -16,6 +16,7 @@ from varco_console.html_pages.account.view import AccountEditor, difference, edi
 from varco_console.service_apis import ApiFailure
 from varco_console.web.access import MAY_CHANGE, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
+from varco_console.web.notices import back_to
 
 routes = PageRoutes()
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -39,9 +40,9 @@ async def list_accounts(request: Request, opened: SignedIn, asked: Asked) -> Res
 
 
 @routes.page("/accounts/{account}")
-async def show_account(request: Request, account: AccountName, opened: SignedIn, done: str = "") -> Response:
+async def show_account(request: Request, account: AccountName, opened: SignedIn) -> Response:
     text = await account_files.printed(await account_files.current_document(person_api(request), account))
-    return _editor(request, editor(opened.person, account, text), done)
+    return _editor(request, editor(opened.person, account, text))
 
 
 @routes.change("/accounts/{account}/difference")
@@ -87,15 +88,11 @@ async def apply(
         if failure.status != HTTPStatus.CONFLICT:
             raise
         return await difference_page(request, account, form.text, HTTPStatus.CONFLICT, form.reason)
-    return _to(account, "?done=applied")
+    return back_to(f"/accounts/{account}", "applied")
 
 
-def _editor(request: Request, view: AccountEditor, done: str = "", error: AccountFileError | None = None) -> Response:
+def _editor(request: Request, view: AccountEditor, error: AccountFileError | None = None) -> Response:
     applied = error.done if isinstance(error, PartlyApplied) else ""
     status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
     render = console_of(request).renderer.page
-    return render(request, "account/page.html", view, status=status, done=done, applied=applied)
-
-
-def _to(account: str, query: str = "") -> RedirectResponse:
-    return RedirectResponse(f"/accounts/{account}{query}", HTTPStatus.SEE_OTHER)
+    return render(request, "account/page.html", view, status=status, applied=applied)

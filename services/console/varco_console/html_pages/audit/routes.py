@@ -15,6 +15,7 @@ from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 COLUMNS = ("id", "service", "stream", "sequence", "consumer", "at", "times", "why")
 BALANCE_PERIOD = timedelta(days=7)
@@ -39,25 +40,29 @@ async def export_dead_letters(request: Request) -> Response:
 
 
 @routes.change("/audit/verification", roles=SEES_ALL)
-async def verify_events(request: Request, opened: SignedIn) -> Response:
+async def verify_events(request: Request, opened: SignedIn) -> RedirectResponse:
     """Reads all events once more, in the background."""
     lines = person_api(request).lines("audit", "/proof/verification", {})
     console_of(request).jobs.start(_job(opened), lines)
-    return _back()
+    return RedirectResponse("/audit", HTTPStatus.SEE_OTHER)
 
 
 @routes.change("/audit/deadletters/{letter}/redeliver", roles=OPERATORS)
-async def redeliver(request: Request, letter: str, reason: Annotated[str, Form(max_length=1_000)] = "") -> Response:
+async def redeliver(
+    request: Request, letter: str, reason: Annotated[str, Form(max_length=1_000)] = ""
+) -> RedirectResponse:
     """The service that could not handle it tries once more."""
     await person_api(request).change("audit", "POST", f"{_path(letter)}/redelivery", reason=reason)
-    return _back()
+    return back_to("/audit", "redelivered")
 
 
 @routes.change("/audit/deadletters/{letter}/drop", roles=OPERATORS)
-async def drop(request: Request, letter: str, reason: Annotated[str, Form(min_length=3, max_length=1_000)]) -> Response:
+async def drop(
+    request: Request, letter: str, reason: Annotated[str, Form(min_length=3, max_length=1_000)]
+) -> RedirectResponse:
     """It will never be handled."""
     await person_api(request).change("audit", "DELETE", _path(letter), reason=reason)
-    return _back()
+    return back_to("/audit", "dropped")
 
 
 async def _proof(api: PersonApi) -> Any:
@@ -75,7 +80,3 @@ def _job(opened: BrowserSession) -> str:
 
 def _path(letter: str) -> str:
     return f"/deadletters/{quote(letter, safe='')}"
-
-
-def _back() -> RedirectResponse:
-    return RedirectResponse("/audit", HTTPStatus.SEE_OTHER)

@@ -4,7 +4,7 @@ import asyncio
 from http import HTTPStatus
 from ipaddress import ip_network
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -15,6 +15,7 @@ from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 PAGE = 25  # a page stays below 100 KB
 _UNKNOWN = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -30,7 +31,6 @@ class AskedBans(BaseModel):
     what: str = Field("", max_length=320)
     host: str = Field("", max_length=100)
     after: int = Field(0, ge=0, le=1_000_000)
-    done: str = Field("", max_length=20)
 
     def question(self) -> BansQuestion:
         """What is no address or network is no host."""
@@ -54,7 +54,7 @@ async def show_bans(request: Request, opened: SignedIn, asked: Annotated[AskedBa
     )
     answers = BansAnswers(bans, stops, ignored, log, host)
     view = bans_page(question, answers, tokens, opened.person, page=PAGE)
-    return console_of(request).renderer.page(request, "bans/page.html", view, done=asked.done)
+    return console_of(request).renderer.page(request, "bans/page.html", view)
 
 
 @routes.page("/bans/log")
@@ -75,43 +75,43 @@ async def export_bans(request: Request) -> Response:
 @routes.change("/bans", roles=OPERATORS)
 async def ban(
     request: Request, network: Network, reason: Reason, bantime: Annotated[str, Form(max_length=40)] = ""
-) -> Response:
+) -> RedirectResponse:
     """By hand."""
     body = {"network": network, "reason": reason} | ({"bantime": bantime} if bantime else {})
     await person_api(request).change("banguard", "POST", "/bans", body=body)
-    return _done("banned", network)
+    return back_to("/bans", "banned", host=network.strip())
 
 
 @routes.change("/bans/lift")
-async def lift(request: Request, network: Network, reason: Reason) -> Response:
+async def lift(request: Request, network: Network, reason: Reason) -> RedirectResponse:
     """The ban of a host, and the stops of logins there; of an account's people, its own strikes."""
     answer = await person_api(request).change("banguard", "DELETE", f"/bans/{_part(network)}", reason=reason)
-    return _done("still_banned" if answer["banned"] else "lifted", network)
+    return back_to("/bans", "still_banned" if answer["banned"] else "lifted", host=network.strip())
 
 
 @routes.change("/bans/resume")
 async def resume(
     request: Request, login: Annotated[str, Form(min_length=1, max_length=256)], reason: Reason
-) -> Response:
+) -> RedirectResponse:
     """A stopped login may send again."""
     await person_api(request).change("banguard", "DELETE", f"/stops/{_part(login)}", reason=reason)
-    return _done("resumed")
+    return back_to("/bans", "resumed")
 
 
 @routes.change("/bans/ignore")
-async def ignore(request: Request, network: Network, reason: Reason) -> Response:
+async def ignore(request: Request, network: Network, reason: Reason) -> RedirectResponse:
     """Failures of the network do not count from now on; for an account, its own."""
     await person_api(request).change("banguard", "PUT", f"/ignored/{_part(network)}", reason=reason)
-    return _done("ignored")
+    return back_to("/bans", "ignored")
 
 
 @routes.change("/bans/unignore")
 async def unignore(
     request: Request, network: Network, reason: Reason, account: Annotated[str, Form(max_length=63)] = ""
-) -> Response:
+) -> RedirectResponse:
     path, params = f"/ignored/{_part(network)}", {"account": account}
     await person_api(request).change("banguard", "DELETE", path, reason=reason, params=params)
-    return _done("unignored")
+    return back_to("/bans", "unignored")
 
 
 async def _host(api: PersonApi, host: str) -> Any:
@@ -126,8 +126,3 @@ async def _host(api: PersonApi, host: str) -> Any:
 
 def _part(text: str) -> str:
     return quote(text.strip(), safe="")
-
-
-def _done(what: str, host: str = "") -> RedirectResponse:
-    query = urlencode({"done": what} | ({"host": host.strip()} if host else {}))
-    return RedirectResponse(f"/bans?{query}", HTTPStatus.SEE_OTHER)

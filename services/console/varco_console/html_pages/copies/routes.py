@@ -76,7 +76,7 @@ async def list_copies(
 
 
 @routes.change("/accounts/{account}/copies/export")
-async def export(request: Request, account: str, opened: SignedIn, form: Annotated[ExportForm, Form()]) -> Response:
+async def export(request: Request, account: str, opened: SignedIn, form: Annotated[ExportForm, Form()]) -> Download:
     """An mbox file. An event says who took it out. Raises 429."""
     with ExitStack() as turn:
         turn.enter_context(console_of(request).downloads.of(opened.person.name))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import Form, Path, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_console.html_pages.account.choice import Asked, choose_account
@@ -17,6 +17,7 @@ from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 SHOWN, EXPORTED = 50, 1_000
 COLUMNS = ("sender", "messages", "recipients", "bytes", "percent")
@@ -69,14 +70,15 @@ async def add_exception(
 ) -> Response:
     body = exception_body({meter: getattr(form, meter) for meter in METERS}, str(form.until))
     command = _change("PUT", f"/exceptions/{quote(form.sender.strip(), safe='')}", form.reason, body)
-    return await _changed(request, account, opened, command)
+    return await _changed(request, account, opened, command, "excepted")
 
 
 @routes.change("/accounts/{account}/limits/exceptions/remove", roles=OPERATORS)
 async def remove_exception(
     request: Request, account: AccountName, opened: SignedIn, sender: Sender, reason: NeededReason
 ) -> Response:
-    return await _changed(request, account, opened, _change("DELETE", f"/exceptions/{quote(sender, safe='')}", reason))
+    command = _change("DELETE", f"/exceptions/{quote(sender, safe='')}", reason)
+    return await _changed(request, account, opened, command, "removed")
 
 
 @routes.change("/accounts/{account}/limits/reset", roles=OPERATORS)
@@ -84,14 +86,17 @@ async def reset(
     request: Request, account: AccountName, opened: SignedIn, reason: NeededReason, sender: Sender = ""
 ) -> Response:
     """What was sent until now counts no more: of a sender, or of the account as a whole."""
-    return await _changed(request, account, opened, _change("POST", "/resets", reason, {"sender": sender}))
+    command = _change("POST", "/resets", reason, {"sender": sender})
+    return await _changed(request, account, opened, command, "reset")
 
 
 def _change(method: str, path: str, reason: str, body: object = None) -> dict[str, Any]:
     return {"method": method, "path": path, "reason": reason, "body": body}
 
 
-async def _changed(request: Request, account: str, opened: BrowserSession, command: dict[str, Any]) -> Response:
+async def _changed(
+    request: Request, account: str, opened: BrowserSession, command: dict[str, Any], done: str
+) -> Response:
     path = f"{_path(account)}{command.pop('path')}"
     try:
         await person_api(request).change("ratelimit", command.pop("method"), path, **command)
@@ -99,7 +104,7 @@ async def _changed(request: Request, account: str, opened: BrowserSession, comma
         if failure.status not in _ANSWERED:
             raise
         return await _page(request, account, opened, "", failure)
-    return RedirectResponse(f"/accounts/{account}/limits", HTTPStatus.SEE_OTHER)
+    return back_to(f"/accounts/{account}/limits", done)
 
 
 async def _page(

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import date
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Form, Path, Query, Request
@@ -14,6 +13,7 @@ from varco_console.people import BrowserSession
 from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 PAGE, EXPORTED = 20, 1_000  # a page stays below 100 KB
 
@@ -29,7 +29,6 @@ class AskedLinks(BaseModel):
     mail: str = Field("", max_length=100)
     state: str = Field("", max_length=10)
     cursor: str = Field("", max_length=200)
-    done: str = Field("", max_length=10)
 
     def question(self, opened: BrowserSession) -> LinksQuestion:
         """Raises 403 for somebody else's account."""
@@ -44,7 +43,7 @@ async def show_links(request: Request, opened: SignedIn, asked: Annotated[AskedL
         api.get("filelink", "/links", limit=PAGE, **question.parameters()), api.accounts()
     )
     view = links_page(question, answer, accounts)
-    return console_of(request).renderer.page(request, "links/page.html", view, done=asked.done)
+    return console_of(request).renderer.page(request, "links/page.html", view)
 
 
 @routes.page("/links.csv")
@@ -60,21 +59,17 @@ async def export_links(request: Request, opened: SignedIn, asked: Annotated[Aske
 @routes.change("/links/{link}/extend")
 async def extend(
     request: Request, link: LinkKey, until: Annotated[date, Form()], reason: Annotated[str, Form(max_length=1_000)] = ""
-) -> Response:
+) -> RedirectResponse:
     """It lives until the end of a day."""
     body = {"until": end_of(until), "reason": reason}
     await person_api(request).change("filelink", "POST", f"/links/{link}/extend", body=body)
-    return _done("extended")
+    return back_to("/links", "extended")
 
 
 @routes.change("/links/{link}/revoke")
 async def revoke(
     request: Request, link: LinkKey, reason: Annotated[str, Form(min_length=3, max_length=1_000)]
-) -> Response:
+) -> RedirectResponse:
     """Its file is deleted unless another link leads to it."""
     await person_api(request).change("filelink", "POST", f"/links/{link}/revoke", body={"reason": reason})
-    return _done("revoked")
-
-
-def _done(what: str) -> RedirectResponse:
-    return RedirectResponse(f"/links?done={what}", HTTPStatus.SEE_OTHER)
+    return back_to("/links", "revoked")

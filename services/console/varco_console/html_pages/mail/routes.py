@@ -1,7 +1,6 @@
 """One mail: what became of it, and what mends its refusal."""
 
 from datetime import date
-from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from varco_common.base.ids import ALPHABET, LENGTH
 from varco_console.html_pages.mail.view import MailStory, attachment_exception, mail_story, quota_exception
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
+from varco_console.web.notices import back_to
 from varco_console.web.rendering import language_of
 
 routes = PageRoutes()
@@ -43,57 +43,59 @@ class AttachmentForm(BaseModel):
 
 
 @routes.page("/mails/{mail}")
-async def show_mail(request: Request, mail: MailId, opened: SignedIn, done: str = "") -> Response:
+async def show_mail(request: Request, mail: MailId, opened: SignedIn) -> Response:
     story = await _story(request, mail, opened)
-    return console_of(request).renderer.page(request, "mail/page.html", story, done=done)
+    return console_of(request).renderer.page(request, "mail/page.html", story)
 
 
 @routes.change("/mails/{mail}/sender")
-async def authorise_sender(request: Request, mail: MailId, opened: SignedIn, reason: Reason = "") -> Response:
+async def authorise_sender(request: Request, mail: MailId, opened: SignedIn, reason: Reason = "") -> RedirectResponse:
     """The account may send as the sender of this mail from now on."""
     story = await _story(request, mail, opened)
     path = f"/accounts/{_part(story.account)}/senders/{_part(_subject(story, 'sender'))}"
     await person_api(request).change("policy", "PUT", path, reason=reason)
-    return _done(mail, "sender")
+    return back_to(f"/mails/{mail}", "sender")
 
 
 @routes.change("/mails/{mail}/quota", roles=OPERATORS)
-async def raise_quota(request: Request, mail: MailId, opened: SignedIn, form: Annotated[QuotaForm, Form()]) -> Response:
+async def raise_quota(
+    request: Request, mail: MailId, opened: SignedIn, form: Annotated[QuotaForm, Form()]
+) -> RedirectResponse:
     """The sender of this mail may send so many mails a day, until a day."""
     story = await _story(request, mail, opened)
     path = f"/accounts/{_part(story.account)}/quotas/exceptions/{_part(_subject(story, 'quota'))}"
     body = quota_exception(form.limit, form.until)
     await person_api(request).change("ratelimit", "PUT", path, reason=form.reason, body=body)
-    return _done(mail, "quota")
+    return back_to(f"/mails/{mail}", "quota")
 
 
 @routes.change("/mails/{mail}/attachment", roles=OPERATORS)
 async def except_attachments(
     request: Request, mail: MailId, opened: SignedIn, form: Annotated[AttachmentForm, Form()]
-) -> Response:
+) -> RedirectResponse:
     """The sender of this mail may attach more than the account's rules allow, until a day."""
     story, api = await _story(request, mail, opened), person_api(request)
     sender = _subject(story, "attachment")
     path = f"/accounts/{_part(story.account)}/attachments/exceptions"
     body = attachment_exception(await api.get("policy", path), sender, form.extensions, form.until)
     await api.change("policy", "PUT", f"{path}/{_part(sender)}", reason=form.reason, body=body)
-    return _done(mail, "attachment")
+    return back_to(f"/mails/{mail}", "attachment")
 
 
 @routes.change("/mails/{mail}/ban")
-async def lift_ban(request: Request, mail: MailId, opened: SignedIn, reason: NeededReason) -> Response:
+async def lift_ban(request: Request, mail: MailId, opened: SignedIn, reason: NeededReason) -> RedirectResponse:
     """The host that sent this mail may connect again."""
     host = _subject(await _story(request, mail, opened), "ban")
     await person_api(request).change("banguard", "DELETE", f"/bans/{_part(host)}", reason=reason)
-    return _done(mail, "ban")
+    return back_to(f"/mails/{mail}", "ban")
 
 
 @routes.change("/mails/{mail}/retry")
-async def retry(request: Request, mail: MailId, opened: SignedIn, reason: Reason = "") -> Response:
+async def retry(request: Request, mail: MailId, opened: SignedIn, reason: Reason = "") -> RedirectResponse:
     """It is tried again now."""
     _subject(await _story(request, mail, opened), "retry")
     await person_api(request).change("relay", "POST", f"/queue/{mail}/retry", body={"reason": reason})
-    return _done(mail, "retry")
+    return back_to(f"/mails/{mail}", "retry")
 
 
 async def _story(request: Request, mail: str, opened: SignedIn) -> MailStory:
@@ -114,7 +116,3 @@ def _subject(story: MailStory, kind: str) -> str:
 
 def _part(text: str) -> str:
     return quote(text, safe="")
-
-
-def _done(mail: str, what: str) -> RedirectResponse:
-    return RedirectResponse(f"/mails/{mail}?done={what}", HTTPStatus.SEE_OTHER)

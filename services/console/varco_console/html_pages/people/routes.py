@@ -16,6 +16,7 @@ from varco_console.web.access import OPERATORS, SEES_ALL, PageRoutes, SignedIn
 from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 routes = PageRoutes()
 Reason = Annotated[str, Form(max_length=1_000)]
@@ -65,21 +66,21 @@ async def remove_factor(
     if name == opened.person.name and (refusal := await unproven(request, opened, proof)):
         return _page(request, refusal=refusal)
     await console_of(request).people.remove_factor(name, opened.by, reason)
-    return _to_list()
+    return back_to("/people", "factor_removed")
 
 
 @routes.change("/people/{name}/remove", roles=OPERATORS)
-async def remove_person(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> Response:
+async def remove_person(request: Request, name: str, opened: SignedIn, reason: Reason = "") -> RedirectResponse:
     await console_of(request).people.remove(name, opened.by, reason)
-    return _to_list()
+    return back_to("/people", "removed")
 
 
 @routes.change("/people/{name}/sessions", roles=OPERATORS)
 async def end_session(
     request: Request, name: str, opened: SignedIn, session: Annotated[str, Form(max_length=64)]
-) -> Response:
+) -> RedirectResponse:
     await console_of(request).people.sign_out(name, [session], opened.by, SignOutCause.REVOKED)
-    return _to_list()
+    return back_to("/people", "session_ended")
 
 
 def _page(request: Request, link: SecretValue | None = None, refusal: str = "") -> Response:
@@ -95,7 +96,3 @@ def _page(request: Request, link: SecretValue | None = None, refusal: str = "") 
         roles=[*PersonRole],
         pattern=PERSON_NAME,
     )
-
-
-def _to_list() -> RedirectResponse:
-    return RedirectResponse("/people", HTTPStatus.SEE_OTHER)

@@ -1,7 +1,6 @@
 """The queue: what waits and why; retry, hold, release, drop, for one mail or a whole account."""
 
 import asyncio
-from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from varco_console.people import BrowserSession
 from varco_console.web.access import PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 PAGE, ROUTES, EXPORTED = 25, 20, 1_000  # a page stays below 100 KB
 
@@ -57,38 +57,43 @@ async def export_queue(request: Request, opened: SignedIn, asked: Annotated[Aske
 
 
 @routes.change("/queue/{mail}/drop")
-async def drop(request: Request, mail: str, reason: NeededReason, back: Back = "") -> Response:
+async def drop(request: Request, mail: str, reason: NeededReason, back: Back = "") -> RedirectResponse:
     """It is lost, and its sender hears nothing."""
     await person_api(request).change("relay", "POST", f"/queue/{_part(mail)}/drop", body={"reason": reason})
-    return _to_queue(back)
+    return back_to("/queue", "dropped_one", account=back)
 
 
 @routes.change("/queue/{mail}/{verb}")
 async def change_mail(
     request: Request, mail: str, verb: Literal["retry", "hold", "release"], reason: Reason = "", back: Back = ""
-) -> Response:
+) -> RedirectResponse:
     await person_api(request).change("relay", "POST", f"/queue/{_part(mail)}/{verb}", body={"reason": reason})
-    return _to_queue(back)
+    return back_to("/queue", verb, account=back)
 
 
 @routes.change("/accounts/{account}/queue/drop")
-async def drop_all(request: Request, account: str, reason: NeededReason) -> Response:
-    """All mail of the account that waits for another attempt."""
-    await person_api(request).change("relay", "POST", f"{_of(account)}/queue/drop", body={"reason": reason})
-    return _to_queue(account)
+async def drop_all(request: Request, account: str, reason: NeededReason) -> RedirectResponse:
+    """All mail of the account that waits for an attempt, unless it is on its way."""
+    path = f"{_of(account)}/queue/drop"
+    answer = await person_api(request).change("relay", "POST", path, body={"reason": reason})
+    done = "dropped_some" if answer["left"] else "dropped"
+    return back_to("/queue", done, account=account, count=answer["mails"], left=answer["left"])
 
 
 @routes.change("/accounts/{account}/queue/retry")
-async def retry_all(request: Request, account: str, reason: Reason = "") -> Response:
-    await person_api(request).change("relay", "POST", f"{_of(account)}/queue/retry", body={"reason": reason})
-    return _to_queue(account)
+async def retry_all(request: Request, account: str, reason: Reason = "") -> RedirectResponse:
+    path = f"{_of(account)}/queue/retry"
+    answer = await person_api(request).change("relay", "POST", path, body={"reason": reason})
+    return back_to("/queue", "retry_all", account=account, count=answer["mails"])
 
 
 @routes.change("/accounts/{account}/queue/{verb}")
-async def hold_all(request: Request, account: str, verb: Literal["hold", "release"], reason: Reason = "") -> Response:
+async def hold_all(
+    request: Request, account: str, verb: Literal["hold", "release"], reason: Reason = ""
+) -> RedirectResponse:
     """No mail of the account leaves until it is released, also mail yet to come."""
     await person_api(request).change("relay", "POST", f"{_of(account)}/route/{verb}", reason=reason)
-    return _to_queue(account)
+    return back_to("/queue", f"{verb}_all", account=account)
 
 
 def _of(account: str) -> str:
@@ -97,8 +102,3 @@ def _of(account: str) -> str:
 
 def _part(text: str) -> str:
     return quote(text, safe="")
-
-
-def _to_queue(account: str) -> RedirectResponse:
-    query = f"?account={_part(account)}" if account else ""
-    return RedirectResponse(f"/queue{query}", HTTPStatus.SEE_OTHER)

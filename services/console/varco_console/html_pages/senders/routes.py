@@ -18,10 +18,12 @@ from varco_console.service_apis import ApiFailure, PersonApi
 from varco_console.web.access import PageRoutes, SignedIn
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 routes = PageRoutes()
 AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Reason = Annotated[str, Form(max_length=1_000)]
+_DONE = {"PUT": "added", "DELETE": "removed"}
 _ANSWERED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -94,10 +96,11 @@ async def preview_import(
 @routes.change("/accounts/{account}/senders/import")
 async def import_senders(
     request: Request, account: AccountName, new: Annotated[str, Form()], reason: Reason = ""
-) -> Response:
+) -> RedirectResponse:
     """Adds the senders that the preview has shown, all in one change."""
-    await add(person_api(request), account, [*filter(None, new.splitlines())], reason)
-    return RedirectResponse(f"/accounts/{account}/senders", HTTPStatus.SEE_OTHER)
+    senders = [*filter(None, new.splitlines())]
+    await add(person_api(request), account, senders, reason)
+    return back_to(f"/accounts/{account}/senders", "imported", count=len(senders))
 
 
 async def _changed(request: Request, account: str, opened: BrowserSession, method: str, form: SenderForm) -> Response:
@@ -108,7 +111,7 @@ async def _changed(request: Request, account: str, opened: BrowserSession, metho
         if failure.status not in _ANSWERED:
             raise
         return await _page(request, account, opened, AskedSenders(), failure)
-    return RedirectResponse(f"/accounts/{account}/senders", HTTPStatus.SEE_OTHER)
+    return back_to(f"/accounts/{account}/senders", _DONE[method])
 
 
 async def _page(

@@ -19,6 +19,7 @@ from varco_console.web.access import ALL_ROLES, PageRoutes, SignedIn, opened_ses
 from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of
 from varco_console.web.cookies import LANGUAGE, SESSION, delete_cookie, set_cookie
+from varco_console.web.notices import back_to
 from varco_console.web.return_path import safe_path
 from varco_console.web.session_answer import agent_of, host_of, signed_in_answer
 from varco_console.web.texts import LANGUAGES
@@ -40,12 +41,10 @@ class SignInForm(BaseModel):
 
 
 @routes.public_page("/login")
-async def show_sign_in(
-    request: Request, next_path: Annotated[str, Query(alias="next")] = "/", done: str = ""
-) -> Response:
+async def show_sign_in(request: Request, next_path: Annotated[str, Query(alias="next")] = "/") -> Response:
     if request.state.session:
         return _go(safe_path(next_path))
-    return console_of(request).renderer.page(request, "sign_in/page.html", next=safe_path(next_path), done=bool(done))
+    return console_of(request).renderer.page(request, "sign_in/page.html", next=safe_path(next_path))
 
 
 @routes.public_change("/login")
@@ -72,7 +71,7 @@ async def remove_factor(request: Request, opened: SignedIn, proof: Text = "") ->
         if refusal := await unproven(request, opened, proof):
             return await _own_page(request, opened, refusal)
         await console_of(request).people.remove_factor(opened.person.name, opened.by)
-    return _go("/me")
+    return back_to("/me", "factor_removed")
 
 
 @routes.page("/me/second-factor")
@@ -95,11 +94,11 @@ async def set_factor(
         return _factor_page(request, secret, refusal)
     console = console_of(request)
     await console.people.set_factor(opened.person.name, console.seal.encrypt(secret))
-    return _go("/me")
+    return back_to("/me", "factor_set")
 
 
 @routes.change("/logout", roles=ALL_ROLES)
-async def sign_out(request: Request, opened: SignedIn) -> Response:
+async def sign_out(request: Request, opened: SignedIn) -> RedirectResponse:
     await _end(request, opened, opened.secret.digest, SignOutCause.SIGNED_OUT)
     answer = _go("/login")
     delete_cookie(request, answer, SESSION)
@@ -112,9 +111,9 @@ async def show_own_sessions(request: Request, opened: SignedIn) -> Response:
 
 
 @routes.change("/me/sessions", roles=ALL_ROLES)
-async def end_own_session(request: Request, opened: SignedIn, session: Text) -> Response:
+async def end_own_session(request: Request, opened: SignedIn, session: Text) -> RedirectResponse:
     await _end(request, opened, session, SignOutCause.REVOKED)
-    return _go("/me")
+    return back_to("/me", "session_ended")
 
 
 @routes.public_page("/password/{link}")
@@ -136,13 +135,13 @@ async def set_password(request: Request, link: str, password: Text = "", again: 
             request, "sign_in/password.html", person, status=status, mistake=mistake, least=MIN_PASSWORD
         )
     await console.people.set_password(link, password)
-    return _go("/login?done=password")
+    return back_to("/login", "password")
 
 
 @routes.public_change("/language")
 async def choose_language(
     request: Request, language: Text, next_path: Annotated[str, Form(alias="next")] = "/"
-) -> Response:
+) -> RedirectResponse:
     answer = _go(safe_path(next_path))
     if language in LANGUAGES:
         set_cookie(request, answer, LANGUAGE, language, LANGUAGE_LIFE)

@@ -1,8 +1,7 @@
 """The tokens of the APIs: list, issue, revoke."""
 
-from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,6 +11,7 @@ from varco_console.people import BrowserSession
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn, visible_account
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
+from varco_console.web.notices import back_to
 
 COLUMNS = ("id", "name", "issued_at", "until", "used_at")
 
@@ -51,12 +51,11 @@ async def issue_token(
 @routes.change("/tokens/{token}/revoke")
 async def revoke_token(
     request: Request, token: str, opened: SignedIn, account: Account = "", reason: Reason = ""
-) -> Response:
+) -> RedirectResponse:
     account = visible_account(opened, account)
     path = f"{_path(account)}/{quote(token, safe='')}"
     await person_api(request).change("policy", "DELETE", path, reason=reason)
-    query = f"?{urlencode({'account': account})}" if account else ""
-    return RedirectResponse(f"/tokens{query}", HTTPStatus.SEE_OTHER)
+    return back_to("/tokens", "revoked", account=account)
 
 
 async def _page(request: Request, opened: BrowserSession, account: str, issued: str = "") -> Response:
