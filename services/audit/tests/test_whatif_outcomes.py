@@ -1,6 +1,6 @@
 """What changed votes come to, with the votes that stand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,8 @@ VOTERS = ("policy", "ratelimit", "filelink")
 
 
 def mail(number=1, sender="alice@acme.example") -> ReplayedMail:
-    return ReplayedMail(id=f"m{number}", sequence=number, at=NOW, account="acme", sender=sender, recipients=1)
+    at = NOW + timedelta(seconds=number)
+    return ReplayedMail(id=f"m{number}", sequence=number, at=at, account="acme", sender=sender, recipients=1)
 
 
 def no(voter: str, reply: Reply = Reply.TOO_BIG) -> Vote:
@@ -39,6 +40,31 @@ def found(*changes: ChangedVote) -> list:
 def test_one_vote_that_would_be_no_refuses():
     (one,) = found(changed(no("policy"), accept("policy"), accept("ratelimit")))
     assert (one.outcome, one.voter, one.rule, one.reason) == (WhatIfOutcome.REFUSED, "policy", "too-big", "because")
+
+
+def test_a_changed_mail_has_both_verdicts():
+    refused = found(changed(no("policy"), accept("policy"), accept("ratelimit")))
+    passed = found(changed(accept("policy"), no("policy"), accept("ratelimit")))
+    linked = found(changed(accept("filelink", convert=("2",)), accept("policy"), accept("filelink")))
+    early = found(changed(accept("policy"), no("ingress-smtp", Reply.SENDER_NOT_AUTHORISED), early=True))
+    verdicts = [(line.before, line.after) for line in (*refused, *passed, *linked, *early)]
+    expected = [
+        ("accepted", "too-big"),
+        ("too-big", "accepted"),
+        ("accepted", "accepted"),
+        ("sender-not-authorised", ""),
+    ]
+    assert verdicts == expected
+
+
+def test_the_newest_changed_mails_are_kept_as_examples():
+    tally = WhatIfTally(examples=2)
+    for line in found(*(changed(no("policy"), accept("policy"), number=number) for number in (2, 9, 4, 7))):
+        tally.add(line)
+    assert [line.mail.id for line in tally.newest()] == ["m9", "m7"]
+    tally = WhatIfTally()
+    tally.add(line)
+    assert [*tally.newest()] == [], "none unless they are asked for"
 
 
 def test_a_yes_lets_through_where_nobody_else_objected():

@@ -2,7 +2,15 @@
 
 import pytest
 
-from varco_console.html_pages.account.what_if import SHOWN, OutcomeCount, WhatIfProgress, digest, shortened, what_if
+from varco_console.html_pages.account.what_if import (
+    SHOWN,
+    ExampleMail,
+    OutcomeCount,
+    WhatIfProgress,
+    digest,
+    shortened,
+    what_if,
+)
 from varco_console.web.job_state import JobState
 
 FILE = digest("account: acme")
@@ -12,6 +20,25 @@ DONE = {
     "mails": 7,
     "outcomes": {"would be refused": 3},
     "rules": {"policy: too-big": {"would be refused": 3}},
+    "examples": [
+        {
+            "line": "mail",
+            "outcome": "would be refused",
+            "mail": {
+                "id": "m1",
+                "sequence": 7,
+                "at": "2026-11-02T09:30:15Z",
+                "account": "acme",
+                "sender": "",
+                "recipients": 3,
+            },
+            "voter": "policy",
+            "rule": "too-big",
+            "reason": "2 MB, at most 1 MB",
+            "before": "accepted",
+            "after": "too-big",
+        }
+    ],
     "senders": {"a@a.example": {"would be refused": 1}, "b@a.example": {"would be refused": 2}},
 }
 
@@ -44,4 +71,8 @@ def test_the_result_has_the_largest_numbers_first():
     result = what_if(FILE, JobState(DONE, done=True))
     assert (result.state, result.mails, result.outcomes) == ("done", 7, (("would be refused", 3),))
     assert result.senders[0] == OutcomeCount("b@a.example", "would be refused", 2)
+    mail = ExampleMail(
+        "m1", "2026-11-02T09:30:15Z", "<>", 3, "would be refused", "accepted", "too-big", "2 MB, at most 1 MB"
+    )
+    assert result.examples == (mail,)
     assert result.rules == (OutcomeCount("policy: too-big", "would be refused", 3),)

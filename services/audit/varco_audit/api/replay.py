@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from varco_audit.api import ndjson
 from varco_audit.changes.account_document import account_document, is_open
@@ -33,13 +33,15 @@ Until = Annotated[datetime | None, Query(description="As `since`; now, where it 
 class WhatIfForm(BaseModel):
     """`sections` of an account file, and the time whose mails are decided again.
 
-    `listed`: each mail whose outcome changes gets a line.
+    `listed`: each mail whose outcome changes gets a line. `examples`: the result has the newest of
+    them, with both verdicts.
     """
 
     sections: dict[str, Any]
     since: datetime
     until: datetime | None = None
     listed: bool = False
+    examples: int = Field(default=0, ge=0, le=100)
 
 
 class SettingsItemOut(BaseModel):
@@ -100,7 +102,8 @@ def router(bus: Bus, voters: Sequence[str], turns: ReplayTurns) -> APIRouter:
         """Decides the account's mails again as if these sections had held. Changes nothing."""
         begin, end = _span(form.since, form.until)
         await _check_account(bus, account)
-        return await streamed(token, WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed).run())
+        run = WhatIfRun(bus, account, form.sections, begin, end, listed=form.listed, examples=form.examples)
+        return await streamed(token, run.run())
 
     @api.get("/accounts/{account}/state")
     async def state(

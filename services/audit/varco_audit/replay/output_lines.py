@@ -50,7 +50,8 @@ class ChangeLine(OutputLine, frozen=True, kw_only=True, tag="change"):
 class MailLine(OutputLine, frozen=True, tag="mail"):
     """A mail with another outcome. `outcome` is a WhatIfOutcome.
 
-    `voter` decides, or decided, against it, by the reply `rule`.
+    `voter` decides, or decided, against it, by the reply `rule`. `before` and `after` are the
+    replies of both verdicts; `after` is empty where nobody can tell, as the body is unknown.
     """
 
     outcome: str
@@ -58,6 +59,8 @@ class MailLine(OutputLine, frozen=True, tag="mail"):
     voter: str
     rule: str
     reason: str
+    before: str = ""
+    after: str = ""
 
 
 class VerifyDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
@@ -82,7 +85,8 @@ class RouteMove(msgspec.Struct, frozen=True, kw_only=True):
 class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="done"):
     """The result of a what-if: numbers of mails in all, by outcome, by sender and by rule.
 
-    `routes` counts recipients, where the file has `route` or `routes`.
+    `routes` counts recipients, where the file has `route` or `routes`. `examples` are the newest
+    mails with another outcome, as many as were asked for.
     """
 
     account: str
@@ -96,6 +100,7 @@ class WhatIfDone(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag=
     rules: dict[str, dict[str, int]]
     ignored: tuple[str, ...] = ()
     routes: tuple[RouteMove, ...] = ()
+    examples: tuple[MailLine, ...] = ()
 
 
 class FailedLine(OutputLine, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):

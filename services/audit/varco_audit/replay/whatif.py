@@ -49,15 +49,25 @@ _OUTCOMES_PER_PAGE = 20_000
 class WhatIfRun:
     """One what-if. `listed`: each mail whose outcome changes gets a line.
 
+    `examples`: the result has so many of them.
+
     The events that filelink plans are also assumed for policy, which weighs mails as they leave.
     ratelimit decides last, because it counts only mails that all others accept.
     """
 
     def __init__(
-        self, bus: Bus, account: str, sections: Mapping[str, Any], since: datetime, until: datetime, *, listed: bool
+        self,
+        bus: Bus,
+        account: str,
+        sections: Mapping[str, Any],
+        since: datetime,
+        until: datetime,
+        *,
+        listed: bool,
+        examples: int = 0,
     ) -> None:
         self._bus, self._account, self._since, self._until = bus, account, since, until
-        self._listed = listed
+        self._listed, self._tally = listed, WhatIfTally(examples)
         self._sections = {
             owner: {name: sections[name] for name in names if name in sections} for owner, names in OWNERS.items()
         }
@@ -78,12 +88,11 @@ class WhatIfRun:
                 yield line
                 if isinstance(line, FailedLine):
                     return
-        tally = WhatIfTally()
         for change in self._votes.changes():
-            tally.add(change)
+            self._tally.add(change)
             if self._listed:
                 yield change
-        yield self._result(tally)
+        yield self._result(self._tally)
 
     async def _plan(self) -> AsyncGenerator[OutputLine, None]:
         """What each owner would change now. A section that its owner refuses ends the what-if."""
@@ -181,6 +190,7 @@ class WhatIfRun:
             rules={rule: dict(counts) for rule, counts in tally.rules.items()},
             ignored=self._ignored,
             routes=self._moves,
+            examples=tuple(tally.newest()),
         )
 
 

@@ -1,8 +1,12 @@
 """The mails whose outcome would change, counted by sender and by rule. Pure."""
 
+import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from varco_audit.replay.output_lines import MailLine
 from varco_common.eventsourcing.replay.frames import ChangedVote
@@ -37,17 +41,19 @@ class MailVotes:
         """None if the outcome would be the same."""
         if self.early:
             first = self.votes[0]
-            return MailLine(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, first.reply.value, first.reason)
+            reply = first.reply.value
+            return MailLine(WhatIfOutcome.PAST_ENVELOPE, self.mail, first.voter, reply, first.reason, before=reply)
         voters, changed = [vote.voter for vote in self.votes], self._changed_votes()
         before, after = verdict(self.votes, voters), verdict(changed, voters)
+        line = None
         if before.accepted and not after.accepted:
-            return self._decided_by(WhatIfOutcome.REFUSED, after.reply, changed)
-        if after.accepted and not before.accepted:
-            return self._decided_by(WhatIfOutcome.PASSED, before.reply, self.votes)
-        if after.accepted and {*after.convert} != {*before.convert}:
+            line = self._decided_by(WhatIfOutcome.REFUSED, after.reply, changed)
+        elif after.accepted and not before.accepted:
+            line = self._decided_by(WhatIfOutcome.PASSED, before.reply, self.votes)
+        elif after.accepted and {*after.convert} != {*before.convert}:
             reason = f"{len(after.convert)} parts, {len(before.convert)} before"
-            return MailLine(WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", reason)
-        return None
+            line = MailLine(WhatIfOutcome.CONVERTED, self.mail, "filelink", "links", reason)
+        return line and replace(line, before=before.reply.value, after=after.reply.value)
 
     def _changed_votes(self) -> list[Vote]:
         return [self.again.get(vote.voter, vote) for vote in self.votes]
@@ -79,9 +85,15 @@ class WhatIfVotes:
 
 
 class WhatIfTally:
-    """Numbers of changed mails: by outcome, by sender and outcome, by rule and outcome."""
+    """Numbers of changed mails: by outcome, by sender and outcome, by rule and outcome.
 
-    def __init__(self) -> None:
+    Keeps the newest of them, `examples` at most.
+    """
+
+    def __init__(self, examples: int = 0) -> None:
+        self._max_examples = examples
+        self._added = 0  # orders mails of the same time
+        self._newest: list[tuple[datetime, int, MailLine]] = []
         self.outcomes: Counter[str] = Counter()
         self.senders: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -90,3 +102,11 @@ class WhatIfTally:
         self.outcomes[changed.outcome] += 1
         self.senders[changed.mail.sender or "<>"][changed.outcome] += 1
         self.rules[f"{changed.voter}: {changed.rule}"][changed.outcome] += 1
+        self._added += 1
+        heapq.heappush(self._newest, (changed.mail.at, self._added, changed))
+        if len(self._newest) > self._max_examples:
+            heapq.heappop(self._newest)
+
+    def newest(self) -> Iterator[MailLine]:
+        """The newest first."""
+        return (line for *_, line in sorted(self._newest, reverse=True))

@@ -14,7 +14,7 @@ from varco_common.account_file.parsing import AccountFile
 from varco_common.base.errors import RefusedCommand
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.view import difference
-from varco_console.html_pages.account.what_if import WhatIfProgress, digest, shortened, what_if
+from varco_console.html_pages.account.what_if import SHOWN, WhatIfProgress, digest, shortened, what_if
 from varco_console.web.access import opened_session
 from varco_console.web.context import console_of, person_api
 
@@ -42,7 +42,8 @@ def current_what_if(request: Request, account: str, file: str) -> WhatIfProgress
 
 def _started(request: Request, file: AccountFile, label: str) -> WhatIfProgress:
     """Takes the place of the one that this person has started before."""
-    form = {"sections": file.sections, "since": (datetime.now(UTC) - WHAT_IF_PERIOD).isoformat()}
+    since = datetime.now(UTC) - WHAT_IF_PERIOD
+    form = {"sections": file.sections, "since": since.isoformat(), "examples": SHOWN}
     path = f"/accounts/{quote(file.account, safe='')}/whatif"
     lines = _labelled(person_api(request).lines("audit", path, form), label)
     try:

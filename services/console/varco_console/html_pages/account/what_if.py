@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from varco_console.web.job_state import JobState
 
-SHOWN = 20  # rules, and senders
+SHOWN = 20  # rules, senders, and examples
 
 
 class OutcomeCount(NamedTuple):
@@ -15,6 +15,19 @@ class OutcomeCount(NamedTuple):
     name: str
     outcome: str
     mails: int
+
+
+class ExampleMail(NamedTuple):
+    """A mail with another verdict: the replies `before` and `after`, which is empty if unknown."""
+
+    mail: str
+    at: str
+    sender: str
+    recipients: int
+    outcome: str
+    before: str
+    after: str
+    why: str
 
 
 class WhatIfProgress(NamedTuple):
@@ -30,6 +43,7 @@ class WhatIfProgress(NamedTuple):
     outcomes: tuple[tuple[str, int], ...] = ()
     rules: tuple[OutcomeCount, ...] = ()
     senders: tuple[OutcomeCount, ...] = ()
+    examples: tuple[ExampleMail, ...] = ()
     why: str = ""
 
 
@@ -68,6 +82,21 @@ def _done(file: str, line: Mapping[str, Any]) -> WhatIfProgress:
         outcomes=tuple(sorted(line["outcomes"].items())),
         rules=_largest(line["rules"]),
         senders=_largest(line["senders"]),
+        examples=tuple(map(_example, line.get("examples", ()))),
+    )
+
+
+def _example(line: Mapping[str, Any]) -> ExampleMail:
+    mail = line["mail"]
+    return ExampleMail(
+        mail=mail["id"],
+        at=mail["at"],
+        sender=mail["sender"] or "<>",
+        recipients=mail["recipients"],
+        outcome=line["outcome"],
+        before=line.get("before", ""),
+        after=line.get("after", ""),
+        why=line["reason"],
     )
 
 
