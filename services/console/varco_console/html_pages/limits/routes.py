@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import Form, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_console.html_pages.account.choice import Asked, choose_account
@@ -82,12 +82,11 @@ async def remove_exception(
 
 
 @routes.change("/accounts/{account}/limits/reset", roles=OPERATORS)
-async def reset(
-    request: Request, account: AccountName, opened: SignedIn, reason: NeededReason, sender: Sender = ""
-) -> Response:
+async def reset(request: Request, account: AccountName, reason: NeededReason, sender: Sender = "") -> RedirectResponse:
     """What was sent until now counts no more: of a sender, or of the account as a whole."""
-    command = _change("POST", "/resets", reason, {"sender": sender})
-    return await _changed(request, account, opened, command, "reset")
+    path = f"{_path(account)}/resets"
+    await person_api(request).change("ratelimit", "POST", path, reason=reason, body={"sender": sender})
+    return back_to(f"/accounts/{account}/limits", "reset")
 
 
 def _change(method: str, path: str, reason: str, body: object = None) -> dict[str, Any]:
