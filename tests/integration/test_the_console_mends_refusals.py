@@ -5,7 +5,7 @@ from email.policy import SMTP
 
 import pytest
 
-from tests.integration.console_people import People, send_form
+from tests.integration.console_people import PASSWORD, People, send_form
 from tests.integration.gate import Gate, transact, wait_for
 from varco_common.events import MailRefused
 
@@ -56,3 +56,15 @@ def test_tokens_and_dead_letters_can_be_taken_out_as_tables(gate: Gate, people: 
         assert name in auditor.get("/tokens.csv", params={"account": "acme"}).text
         assert auditor.get("/audit/deadletters.csv").text.startswith("id,service,stream,sequence,")
         assert owner.get("/audit/deadletters.csv").status_code == 403
+
+
+def test_a_token_is_issued_only_for_an_operators_own_password(gate: Gate, people: People) -> None:
+    with people.signed_in("operator") as browser:
+        for proof in ("", "another password"):
+            answer = send_form(browser, "/tokens", name="stolen", proof=proof)
+            assert answer.status_code == 422
+            assert "varco_admin_" not in answer.text
+        assert "varco_admin_" in send_form(browser, "/tokens", name="the scanner", proof=PASSWORD).text
+    names = {token["name"] for token in gate.json("tokens", "list")}
+    assert "the scanner" in names
+    assert "stolen" not in names

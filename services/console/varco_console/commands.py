@@ -75,10 +75,10 @@ class Proof(NamedTuple):
     provider: str = ""
 
 
-def set_factor(person: Person | None, who: CommandOrigin, sealed: str) -> list[PersonEvent]:
-    """Raises NotFound."""
+def set_factor(person: Person | None, who: CommandOrigin, sealed: str, step: int) -> list[PersonEvent]:
+    """`step` is the period of a code of this factor, which counts as used. Raises NotFound."""
     name = existing(person, "").name
-    return [SecondFactorSet(at=who.at, person=name, by=who.by, reason=who.reason, secret=sealed)]
+    return [SecondFactorSet(at=who.at, person=name, by=who.by, reason=who.reason, secret=sealed, code_step=step)]
 
 
 def remove_factor(person: Person | None, who: CommandOrigin, name: str) -> list[PersonEvent]:

@@ -98,8 +98,8 @@ def _changed(person: Person, event: PersonEvent) -> Person:  # noqa: PLR0911
             return replace(person, link=PasswordLink(digest=digest, until=until))
         case PersonPasswordSet(hash=digest):
             return replace(person, hash=digest, link=None, sessions={})
-        case SecondFactorSet(secret=secret):
-            return replace(person, factor=secret, code_step=0)
+        case SecondFactorSet(secret=secret, code_step=step):
+            return replace(person, factor=secret, code_step=step)
         case SecondFactorRemoved():
             return replace(person, factor="", code_step=0)
         case PersonSignedIn(session=digest, until=until, host=host, agent=agent):

@@ -91,9 +91,9 @@ class People:
         who = _origin(f"person:{secret.person}", "")
         await self._commit(secret.person, lambda person: commands.set_password(person, who, secret.digest, new_hash))
 
-    async def set_factor(self, name: str, sealed: str) -> None:
+    async def set_factor(self, name: str, sealed: str, step: int) -> None:
         who = _origin(f"person:{name}", "")
-        await self._commit(name, lambda person: commands.set_factor(person, who, sealed))
+        await self._commit(name, lambda person: commands.set_factor(person, who, sealed, step))
 
     async def remove_factor(self, name: str, by: str, reason: str = "") -> None:
         who = _origin(by, reason)

@@ -78,10 +78,12 @@ class PersonPasswordSet(PersonEvent, frozen=True, kw_only=True, omit_defaults=Tr
 class SecondFactorSet(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="second.factor.set.v1"):
     """From now on the person also gives a code (TOTP, RFC 6238) when signing in.
 
-    `secret` is what codes are made of, encrypted with the console's key.
+    `secret` is what codes are made of, encrypted with the console's key. `code_step` is the period
+    of the code that showed that the app has it.
     """
 
     secret: str
+    code_step: int = 0
 
 
 class SecondFactorRemoved(PersonEvent, frozen=True, kw_only=True, omit_defaults=True, tag="second.factor.removed.v1"):

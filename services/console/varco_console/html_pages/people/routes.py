@@ -20,7 +20,7 @@ from varco_console.web.notices import back_to
 
 routes = PageRoutes()
 Reason = Annotated[str, Form(max_length=1_000)]
-Proof = Annotated[str, Form(max_length=1_024, description="The operator's own password or code, for a change of own.")]
+Proof = Annotated[str, Form(max_length=1_024, description="The operator's own password or code.")]
 
 
 class PersonForm(BaseModel):
@@ -30,6 +30,7 @@ class PersonForm(BaseModel):
     role: PersonRole
     account: str = Field("", max_length=63)
     reason: str = Field("", max_length=1_000)
+    proof: str = Field("", max_length=1_024, description="The operator's own password or code.")
 
 
 @routes.page("/people", roles=SEES_ALL)
@@ -46,6 +47,9 @@ async def export_people(request: Request) -> Response:
 
 @routes.change("/people", roles=OPERATORS)
 async def add_person(request: Request, opened: SignedIn, form: Annotated[PersonForm, Form()]) -> Response:
+    """What gives access beyond this session needs more than the session."""
+    if refusal := await unproven(request, opened, form.proof):
+        return _page(request, refusal=refusal)
     people = console_of(request).people
     link = await people.add(form.name, form.role, form.account.strip(), opened.by, form.reason)
     return _page(request, link)
@@ -53,7 +57,7 @@ async def add_person(request: Request, opened: SignedIn, form: Annotated[PersonF
 
 @routes.change("/people/{name}/link", roles=OPERATORS)
 async def issue_link(request: Request, name: str, opened: SignedIn, reason: Reason = "", proof: Proof = "") -> Response:
-    if name == opened.person.name and (refusal := await unproven(request, opened, proof)):
+    if refusal := await unproven(request, opened, proof):
         return _page(request, refusal=refusal)
     return _page(request, await console_of(request).people.issue_link(name, opened.by, reason))
 
@@ -63,7 +67,7 @@ async def remove_factor(
     request: Request, name: str, opened: SignedIn, reason: Reason = "", proof: Proof = ""
 ) -> Response:
     """For somebody who has lost the device with the codes."""
-    if name == opened.person.name and (refusal := await unproven(request, opened, proof)):
+    if refusal := await unproven(request, opened, proof):
         return _page(request, refusal=refusal)
     await console_of(request).people.remove_factor(name, opened.by, reason)
     return back_to("/people", "factor_removed")

@@ -88,12 +88,12 @@ async def set_factor(
     proof: Text = "",
 ) -> Response:
     """A code shows that the app has the secret; the proof, that nobody stole the session."""
-    if not code_step(secret, code, datetime.now(UTC), 0):
+    if not (step := code_step(secret, code, datetime.now(UTC), 0)):
         return _factor_page(request, secret, "code")
     if refusal := await unproven(request, opened, proof):
         return _factor_page(request, secret, refusal)
     console = console_of(request)
-    await console.people.set_factor(opened.person.name, console.seal.encrypt(secret))
+    await console.people.set_factor(opened.person.name, console.seal.encrypt(secret), step)
     return back_to("/me", "factor_set")
 
 

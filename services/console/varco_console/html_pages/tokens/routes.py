@@ -1,5 +1,6 @@
 """The tokens of the APIs: list, issue, revoke."""
 
+from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from varco_console.html_pages.tokens.view import token_list
 from varco_console.people import BrowserSession
 from varco_console.web.access import OPERATORS, PageRoutes, SignedIn, visible_account
+from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of, person_api
 from varco_console.web.csv_export import csv_response
 from varco_console.web.notices import back_to
@@ -41,8 +43,11 @@ async def issue_token(
     reason: Reason = "",
     *,
     until: Annotated[str, Form(pattern=r"^(\d{4}-\d\d-\d\d)?$", description="A day, UTC.")] = "",
+    proof: Annotated[str, Form(max_length=1_024, description="The operator's own password or code.")] = "",
 ) -> Response:
-    """Only this answer has the token."""
+    """Only this answer has the token. As it outlives the session, the operator proves who it is."""
+    if refusal := await unproven(request, opened, proof):
+        return await _page(request, opened, account, refusal=refusal)
     body = {"name": name} | ({"until": f"{until}T23:59:59Z"} if until else {})
     answer = await person_api(request).change("policy", "POST", _path(account), reason=reason, body=body)
     return await _page(request, opened, account, answer["token"])
@@ -58,11 +63,14 @@ async def revoke_token(
     return back_to("/tokens", "revoked", account=account)
 
 
-async def _page(request: Request, opened: BrowserSession, account: str, issued: str = "") -> Response:
+async def _page(
+    request: Request, opened: BrowserSession, account: str, issued: str = "", refusal: str = ""
+) -> Response:
     api = person_api(request)
     tokens = await api.get("policy", _path(account))
     view = token_list(opened.person, account, tokens, await api.accounts(), issued)
-    return console_of(request).renderer.page(request, "tokens/page.html", view)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if refusal else HTTPStatus.OK
+    return console_of(request).renderer.page(request, "tokens/page.html", view, status=status, refusal=refusal)
 
 
 def _path(account: str) -> str:
