@@ -6,7 +6,6 @@ This file only wires.
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 
-from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
 from varco_common.bus import Bus
 from varco_common.bus.background_appends import BackgroundAppends
@@ -16,6 +15,7 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime import person_tokens, rebuild_api, service
 from varco_common.runtime.ban_enforcement import BanEnforcement
 from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.key_file import key_of
 from varco_common.runtime.login_throttle import GUARDED, LoginThrottle
 from varco_common.runtime.passwords import Argon2, PasswordVerifier
 from varco_common.runtime.repeated_guesses import GUESS_KEY, GuessDigest
@@ -41,11 +41,12 @@ ARGON2_MEMORY_KIB = 65_536  # RFC 9106 4, the second recommended choice
 HASH_THREADS, MAX_HASHES = 2, 24  # passwords hashed at once, and waiting for it: 128 MiB at most
 GUESS_SECONDS, MAX_GUESSES_WAITING = 1.0, 10  # at a guarded name, for each unknown host
 MAX_REQUESTS = 100
+_KEY_REMEDY = "restore it from a backup, or delete it and let each person set the second factor up again"
 
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled."""
-    seal = _factor_seal(settings)
+    seal = FactorSeal(key_of("VARCO_CONSOLE_KEY_FILE", settings.factor_key_file, _KEY_REMEDY))
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpServer.open(settings, NAME))
         bus = await stack.enter_async_context(Bus.connect(settings.bus, NAME))
@@ -89,16 +90,6 @@ async def serve(settings: Settings) -> None:
                 proxies=settings.proxies,
             ):
                 await http.serve(bus, people=projection.check)
-
-
-def _factor_seal(settings: Settings) -> FactorSeal:
-    """Raises BrokenSetting."""
-    path = settings.factor_key_file
-    try:
-        return FactorSeal.from_file(path)
-    except (OSError, ValueError) as error:
-        why = f"a file with a key, as the first start makes it ({error})"
-        raise BrokenSetting("VARCO_CONSOLE_KEY_FILE", path, why) from None
 
 
 def _guard(throttle: LoginThrottle, event: AnyEvent) -> None:

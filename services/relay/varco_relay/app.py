@@ -12,6 +12,7 @@ from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.mail.dkim_keys import DKIM_KEY
 from varco_common.mail.route_question import ROUTES
+from varco_common.runtime.key_file import key_of
 from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service, run
@@ -53,15 +54,16 @@ from varco_relay.tls_reports.results import TlsResults
 from varco_relay.untried_drops import UntriedDrops
 from varco_relay.worker_supervisor import WorkerSupervisor
 
-_KEY = (
-    "a key that relay made; if it was damaged, restore it from a backup, or delete it and set the routes "
-    "that have a password again: no other key decrypts their passwords"
+_KEY_REMEDY = (
+    "restore it from a backup, or delete it and set the routes that have a password again: no other key decrypts "
+    "their passwords"
 )
 
 
 async def serve(settings: Settings) -> None:
     """Runs until it is cancelled. Attempts in flight then end."""
-    secret_box, verified = _secret_box(settings), _trusted_certificates(settings)
+    secret_box = SecretBox(key_of("VARCO_RELAY_KEY_FILE", settings.secret_key_file, _KEY_REMEDY))
+    verified = _trusted_certificates(settings)
     async with open_parts(settings, "relay", replay="varco_relay.past_settings") as (http, bus, engine):
         object_store = open_store(settings.object_store)
         tokens = Tokens(partial(_open_provider, settings, verified), TokenStore(engine, secret_box))
@@ -173,15 +175,6 @@ def _tls_policies(
 
     store = PolicyStore(get=known.get, append=bus.events.append, now=utc_now)
     return TlsPolicies(dialer.resolver, store, fetch, sessions)
-
-
-def _secret_box(settings: Settings) -> SecretBox:
-    try:
-        return SecretBox.from_file(settings.secret_key_file)
-    except OSError as error:
-        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, f"a file ({error.strerror})") from None
-    except ValueError:
-        raise BrokenSetting("VARCO_RELAY_KEY_FILE", settings.secret_key_file, _KEY) from None
 
 
 def _trusted_certificates(settings: Settings) -> ssl.SSLContext:

@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from varco_common.base.durable_file import create_durable, make_directory
 from varco_common.base.errors import TransientError
+from varco_common.runtime.key_file import read_key
 
 
 class SecretCipher:
@@ -21,10 +21,7 @@ class SecretCipher:
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Raises ValueError if the file holds no key, and OSError if it cannot be read or made."""
-        make_directory(path.parent)
-        if not path.exists():
-            create_durable(path, Fernet.generate_key() + b"\n")
-        return cls(path.read_bytes().strip())
+        return cls(read_key(path))
 
     def encrypt(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()
