@@ -92,7 +92,9 @@ def test_a_converted_mail_tells_its_link_and_the_download(gate: Gate, hop: Hop, 
     story = told(gate, decision, lambda one: "mail-delivered" in facts(one) and facts(one).count("mail-recorded") == 2)
     linked = next(step for step in story["steps"] if step["fact"] == "attachment-linked")
     assert "disegni più grandi.pdf" in linked["what"]
-    assert httpx.get(linked["details"][0]).status_code == 200
+    [link] = gate.json("links", "list", "--mail", decision)["links"]
+    assert linked["details"][0] == f"link {link['link']}"
+    assert httpx.get(link["url"], timeout=60).status_code == 200
     story = told(gate, decision, lambda one: "link-downloaded" in facts(one))
     assert facts(story)[0] == "mail-recorded"
     assert [fate["state"] for fate in story["fates"]] == ["delivered"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from varco_cli.checks.finding import CheckFinding
+from varco_cli.deployment.files import SERVICE_KEYS
 from varco_common.base.durable_file import is_blank
 from varco_common.runtime import tls
 from varco_common.runtime.token_signer import KEY_BYTES
@@ -34,11 +35,11 @@ def _wrong(file: Path) -> str:
         return "is empty"
     if file.name == "token.key" and len(content.strip()) < KEY_BYTES:
         return f"has {len(content.strip())} bytes, a key needs {KEY_BYTES}"
-    if file.name == "relay.key":
+    if file.name in SERVICE_KEYS:
         try:
             Fernet(content.strip())
         except ValueError:
-            return "is no key that encrypts the passwords of routes"
+            return "is no key as the first start makes it"
     return ""
 
 

@@ -13,7 +13,7 @@ from varco_cli.output import Json
 app = group("links")
 
 
-Link = Annotated[str, typer.Argument(help="URL of the link, or its 40 digits.", metavar="LINK")]
+Link = Annotated[str, typer.Argument(help="URL of the link, or its id.", metavar="LINK")]
 
 
 @app.command("list")
@@ -43,7 +43,7 @@ def list_links(
 def show_link(link: Link, as_json: Json = False) -> None:
     """Shows a link, its file and its last downloads.
 
-    Example: `varco links show e1eb3665a1a0766ea65616b6210cfd538c4950f8`
+    Example: `varco links show 8fe4c11451281c094a6578e6ddbf5eed`
     """
     answer = api_client.call("filelink", "GET", f"/links/{_digits(link)}")
     output.show(answer, as_json, lambda: _print_link(answer))
@@ -53,7 +53,7 @@ def show_link(link: Link, as_json: Json = False) -> None:
 def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     """Revokes a link, and deletes its file unless another link leads to it.
 
-    Example: `varco links revoke e1eb3665a1a0766ea65616b6210cfd538c4950f8 --reason "sent to the
+    Example: `varco links revoke 8fe4c11451281c094a6578e6ddbf5eed --reason "sent to the
     wrong person"`
     """
     answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
@@ -70,7 +70,7 @@ def extend(
 ) -> None:
     """Extends the life of a link.
 
-    Example: `varco links extend e1eb3665a1a0766ea65616b6210cfd538c4950f8 --by "30 days"`
+    Example: `varco links extend 8fe4c11451281c094a6578e6ddbf5eed --by "30 days"`
     """
     if bool(by) == bool(until):
         raise Misused("give either --by or --until")

@@ -7,6 +7,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
+
 from varco_cli import output
 from varco_cli.demo.demo_gate import ACME, ARCHIVE, CLOUD, HEAVY, LIST, QUOTAS, STUDIO, DemoGate, DemoRow, SmtpAnswer
 from varco_cli.demo.rows import ROWS
@@ -129,9 +131,13 @@ async def _open_cloud(stack: Stack, hop: NextHop, provider: TokenEndpoint) -> No
 async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
     """Returns the destination of each mail by its id. `taken` has its number of recipients."""
     waits, went = dict(taken), dict.fromkeys(taken, "still waits")
-    links: dict[str, str] = {}
+    linked: set[str] = set()
     settings = bus.operator(stack.home, stack.settings.inner, stack.ports.nats)
-    async with Bus.connect(settings, "demo") as connected, aclosing(connected.events.follow(*FACTS)) as events:
+    async with (
+        Bus.connect(settings, "demo") as connected,
+        stack.client("filelink") as filelink,
+        aclosing(connected.events.follow(*FACTS)) as events,
+    ):
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 while any(waits.values()):
@@ -139,12 +145,19 @@ async def _deliveries(stack: Stack, taken: dict[str, int]) -> dict[str, str]:
                     if isinstance(event, MailDelivered) and event.mail in waits:
                         waits[event.mail] -= len(event.recipients)
                         went[event.mail] = _place(event, taken[event.mail] - waits[event.mail])
-                        went[event.mail] += links.get(event.mail, "")
+                        if event.mail in linked:
+                            went[event.mail] += await _links_of(filelink, event.mail)
                     elif isinstance(event, AttachmentLinked):
-                        links[event.mail] = f"; {event.name}{LINKED}{event.url}"
+                        linked.add(event.mail)
         except TimeoutError:
             output.step("not all mails were delivered in time")
     return went
+
+
+async def _links_of(filelink: httpx.AsyncClient, mail: str) -> str:
+    """Returns where the files of the mail are."""
+    answer = (await filelink.get("/links", params={"mail": mail})).raise_for_status()
+    return "".join(f"; {link['name']}{LINKED}{link['url']}" for link in answer.json()["links"])
 
 
 def _most_interesting(outcomes: list[DemoOutcome]) -> str:

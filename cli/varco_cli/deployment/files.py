@@ -19,6 +19,7 @@ from varco_common.base.durable_file import make_directory, write_durable
 NOBODY_ELSE = 10_001  # the containers run as this user where root creates the files
 FOLDERS = ("secrets", "tls", "bus")
 SUPERUSER = "postgres.password"
+SERVICE_KEYS = ("relay.key", "console.key", "filelink.key")  # in the form of `varco_common.runtime.key_file`
 NODES = ("nats", "nats-2", "nats-3")  # their names in compose.cluster.yml
 CLUSTER = """\
 cluster {{
@@ -39,7 +40,7 @@ def make(home: StateDirectory, environment: Path, services: Sequence[ServiceDesc
     make_directory(home.path / "bus")
     for name, length in ((SUPERUSER, 32), ("s3.access", 10), ("s3.secret", 20), ("grafana.password", 16)):
         home.secret(name, length)
-    for name in ("relay.key", "console.key"):
+    for name in SERVICE_KEYS:
         home.secret(name, make=lambda _: Fernet.generate_key().decode())
     for service in services:
         if service.tables:

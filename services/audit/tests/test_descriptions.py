@@ -4,6 +4,7 @@ import re
 import tomllib
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,7 @@ from varco_common.events import (
     RemovalCause,
     Strike,
     StrikeCause,
+    decode_event,
 )
 from varco_common.mail.notice_texts import Language
 from varco_common.mail.record import MailConverted
@@ -44,6 +46,7 @@ from varco_common.testing import samples
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 MAIL = {"at": AT, "account": "acme", "mail": "m" * 20, "sequence": 1}
+GOLDEN = Path(__file__).parents[3] / "libs/common/tests/events/golden"
 LINK = {"at": AT, "account": "acme", "link": "f00d"}
 FAILED = MAIL | {"failures": (Failure(recipient="bob@x.example", status="4.2.0", answer="450 later\n450 much"),)}
 ALERT = {
@@ -170,7 +173,7 @@ def test_a_step_of_a_copy_says_so():
     assert describe(delivered, "copy")[1] == "the copy: a@x: delivered to mx:25"
 
 
-def test_a_linked_file_is_named_with_its_size_and_url():
+def test_a_linked_file_is_named_with_its_size_and_its_link():
     linked = AttachmentLinked(
         **LINK,
         mail="m",
@@ -185,7 +188,15 @@ def test_a_linked_file_is_named_with_its_size_and_url():
     )
     _, sentence, details = describe(linked, "")
     assert sentence == '"big.pdf" (43.96 MB) became a link until 2026-11-02 09:00:00'
-    assert details == ("https://files/x", "sha256 00")
+    assert details == ("link f00d", "sha256 00")
+
+
+@pytest.mark.parametrize(
+    "kind", ["attachment.linked", "link.downloaded", "link.extended", "link.expired", "link.revoked"]
+)
+def test_a_trace_tells_nobody_the_address_of_an_earlier_link(kind):
+    event = decode_event((GOLDEN / f"{kind}.v1.json").read_bytes())
+    assert "link e1eb3665..." in describe(event, "")[2]
 
 
 def test_an_event_that_has_no_sentence_is_shown_by_its_name():

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from varco_audit.search.redaction import REDACTED_FIELDS, redacted
+from varco_audit.search.redaction import REDACTED_FIELDS, has_secrets, redacted
 from varco_common.events import (
     AnyEvent,
     AuthCause,
@@ -214,6 +214,16 @@ def test_of_no_kind_of_event_a_secret_is_shown(sample):
     assert (event == stored) == all(f'"{name}"'.encode() not in stored for name in REDACTED_FIELDS)
     for name in REDACTED_FIELDS:
         assert f'"{name}":"..."'.encode() in event or f'"{name}"'.encode() not in stored
+
+
+@pytest.mark.parametrize("sample", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_of_no_kind_of_event_a_reader_gets_the_address_of_a_file(sample):
+    """The ids of earlier links hold the digits of their addresses."""
+    stored = msgspec.json.encode(msgspec.json.decode(sample.read_bytes()))
+    digits = b"e1eb3665a1a0766ea65616b6210cfd538c4950f8"
+    assert digits not in redacted(stored, read_only=True)
+    assert has_secrets(stored) or digits not in stored
+    assert digits in redacted(stored) or digits not in stored
 
 
 def test_the_fields_that_hold_secrets_are_the_known_ones():

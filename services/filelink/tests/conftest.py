@@ -21,12 +21,14 @@ from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.envelope import Envelope
 from varco_common.mail.record import BodyReference, MailAccepted
 from varco_common.mime import scan
+from varco_common.runtime.key_file import read_key
 from varco_common.storage.object_store import BODIES, LINKS, open_store
 from varco_common.storage.settings import ObjectStoreSettings
 from varco_common.testing import NatsServer, S3Server, free_port, running
 from varco_common.testing.waiting import eventually
 from varco_filelink import link_sweeper, worker
 from varco_filelink.app import serve
+from varco_filelink.link_addresses import LinkAddresses
 from varco_filelink.settings import Settings
 
 PROCESS = """
@@ -133,6 +135,10 @@ class Gate:
                 if stored.sequence >= last:
                     break
         return events
+
+    def url(self, event: AttachmentLinked) -> str:
+        """The address of the link, which only filelink's key completes."""
+        return LinkAddresses(read_key(self.home / "secrets" / "filelink.key")).url(event)
 
     async def set_links(self, client: httpx.AsyncClient, account: str = "acme", **section) -> None:
         section = {"over": 10_000, "base_url": f"http://127.0.0.1:{self.links_port}"} | section

@@ -54,7 +54,7 @@ async def test_a_mail_of_100_mb_costs_less_than_64_mib_and_eight_at_once_stay_bo
             assert peak(process.pid) - idle < MOST
             [link] = [event for event in await gate.events(AttachmentLinked) if event.size > 1_000_000]
             assert link.sha256 == digest
-            assert await downloaded(link.url) == digest
+            assert await downloaded(gate.url(link)) == digest
             assert peak(process.pid) - idle < MOST
             mail = await gate.accept(heavy(SIZE // 8)[0], stored=True)
             await gate.converted_body(mail)

@@ -146,7 +146,7 @@ async def test_one_that_wakes_after_the_other_did_its_work_sends_nothing_a_secon
         await eventually(lambda: idle(gate))
         assert len(await gate.converted(mail)) == 1
         [made] = [event for event in await gate.events(AttachmentLinked) if event.mail == mail]
-        assert await works(made.url) == SIZE
+        assert await works(gate.url(made)) == SIZE
 
 
 async def test_neither_sweeps_what_the_other_writes(gate):
@@ -157,7 +157,7 @@ async def test_neither_sweeps_what_the_other_writes(gate):
             await gate.converted_body(mail)
         await eventually(lambda: swept(gate))
         for event in await gate.events(AttachmentLinked):
-            assert await works(event.url) == SIZE
+            assert await works(gate.url(event)) == SIZE
 
 
 async def swept(gate: Gate) -> bool:

@@ -14,6 +14,7 @@ from varco_common.eventsourcing.replay.cases import mail_filters
 from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.runtime import rebuild_api, service
 from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime.key_file import key_of
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.uvicorn_server import listening
@@ -24,6 +25,7 @@ from varco_filelink.conversion.converter import Converter
 from varco_filelink.decide import VOTER
 from varco_filelink.downloads.download_events import DownloadEvents
 from varco_filelink.downloads.server import DownloadServer
+from varco_filelink.link_addresses import LinkAddresses
 from varco_filelink.link_store import NAME, LinkStore
 from varco_filelink.link_sweeper import LinkSweeper
 from varco_filelink.model import account_settings, link_state
@@ -32,10 +34,15 @@ from varco_filelink.voter import voter
 from varco_filelink.worker import ConversionWorker
 
 MAX_DOWNLOADS = 200  # at a time; further ones are answered with 503
+_KEY_REMEDY = (
+    "restore it from a backup, or delete it: the links that were sent go on working, but their addresses are no longer "
+    "shown"
+)
 
 
 async def serve(settings: Settings) -> None:
     """Runs until cancelled. Conversions begin when the object store answers."""
+    addresses = LinkAddresses(key_of("VARCO_FILELINK_KEY_FILE", settings.address_key_file, _KEY_REMEDY))
     files, bodies = open_store(settings.object_store, LINKS), open_store(settings.object_store, BODIES)
     try:
         async with (
@@ -50,13 +57,13 @@ async def serve(settings: Settings) -> None:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
                 http.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
-                http.include(api.router(accounts, links, settings.default_base_url, settings.max_keep))
+                http.include(api.router(accounts, links, addresses, settings.default_base_url, settings.max_keep))
                 await mail_retention.serve(bus)
                 await bus.voting.serve(VOTER, voter(accounts, texts))
                 worker = ConversionWorker(
                     bus,
                     bodies,
-                    Converter(files, bodies, settings.default_base_url),
+                    Converter(files, bodies, settings.default_base_url, addresses),
                     links,
                     accounts.get,
                     texts_of=texts.get,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -28,11 +29,21 @@ class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore, Wi
         "VARCO_LINKS_PORT, which works on this host only.",
     )
 
+    key_file: Path | None = Field(
+        default=None,
+        description="The key of which the addresses of links are made. The first start makes it. Unset: "
+        "`secrets/filelink.key` in VARCO_HOME.",
+    )
+
     max_keep: Duration = Field(
         default=timedelta(days=1825),
         gt=timedelta(0),
         description="How long an account's own token may have files kept; an admin's may exceed it.",
     )
+
+    @property
+    def address_key_file(self) -> Path:
+        return self.key_file or self.home / "secrets" / "filelink.key"
 
     @property
     def default_base_url(self) -> str:

@@ -1,11 +1,14 @@
 """The events of filelink: which attachments become links, and what happens to each link."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from varco_common.events.base import AccountEvent
 from varco_common.events.policy import Choice
+
+_EARLIER_LINK = re.compile(r"[0-9a-f]{40}")
 
 
 class FilelinkEvent(AccountEvent, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,9 +38,10 @@ class FilelinkWithdrawn(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=
 class AttachmentLinked(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="attachment.linked.v1"):
     """An attachment is in the store, and a link leads to it.
 
-    `link` is the 40 hex digits, `url` the whole address; `part` is the attachment's place in the
-    mail. `object` is the stored file: equal files of an account share one. `size` is in bytes,
-    `sha256` in hex; `domain` is the sender's.
+    `link` is the link's id, `url` its address, with `*` for the digits that only filelink knows. A
+    `link` of 40 digits is of an earlier version and holds those of the address (`readable_link`).
+    `part` is the attachment's place in the mail. `object` is the stored file: equal files of an
+    account share one. `size` is in bytes, `sha256` in hex; `domain` is the sender's.
     """
 
     mail: str
@@ -50,6 +54,11 @@ class AttachmentLinked(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=T
     sha256: str
     domain: str
     expires_at: datetime
+
+
+def readable_link(link: str) -> str:
+    """The id for readers who may not download: cut, if it holds the digits of the address."""
+    return f"{link[:8]}..." if _EARLIER_LINK.fullmatch(link) else link
 
 
 class LinkEvent(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,7 +46,7 @@ class MailAccepted(
 class MailConverted(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="mail.converted.v1"
 ):
-    """An accepted mail with `links` (40 hex digits each) in place of its large attachments.
+    """An accepted mail with `links` (their ids) in place of its large attachments.
 
     `original` is the sequence in MAIL of the mail as it was accepted, with manifest and votes.
     """

@@ -36,6 +36,7 @@ from varco_common.events import (
     ReputationChanged,
     RouteFailed,
     SenderNotified,
+    readable_link,
     wire_name,
 )
 from varco_common.mail.notice_texts import Language
@@ -103,16 +104,16 @@ def _describe_related(event: AnyEvent, t: Sentences) -> Description:  # noqa: C9
             return _bad(t("recipient_refused", recipient=event.recipient), _quoted(event.answer))
         case AttachmentLinked():
             what = t("linked", name=event.name, size=_size(event.size), at=_time(event.expires_at))
-            return _told(what, event.url, f"sha256 {event.sha256}")
+            return _told(what, t("link", id=readable_link(event.link)), f"sha256 {event.sha256}")
         case LinkDownloaded():
             amount = t("whole") if event.complete else t("part_of_it", size=_size(event.sent))
-            return _good(t("downloaded", host=event.host, amount=amount), t("link", id=event.link))
+            return _good(t("downloaded", host=event.host, amount=amount), t("link", id=readable_link(event.link)))
         case LinkExtended():
-            return _told(t("link_extended", at=_time(event.expires_at)), t("link", id=event.link))
+            return _told(t("link_extended", at=_time(event.expires_at)), t("link", id=readable_link(event.link)))
         case LinkExpired():
-            return _told(t("link_expired"), t("link", id=event.link))
+            return _told(t("link_expired"), t("link", id=readable_link(event.link)))
         case LinkRevoked():
-            return _told(t("link_revoked"), t("link", id=event.link), event.reason)
+            return _told(t("link_revoked"), t("link", id=readable_link(event.link)), event.reason)
         case CopyForwarded():
             return _good(t("copy_forwarded", address=event.address), t("copy", id=event.copy))
         case CopyBounced():

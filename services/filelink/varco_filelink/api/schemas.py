@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from varco_common.base import units
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.base.settings import Duration, Size
-from varco_common.events import Choice
+from varco_common.events import Choice, readable_link
 from varco_common.runtime.documents import parsed
 from varco_filelink import normalization
 from varco_filelink.commands import DesiredLinkSettings, format_keep
@@ -74,7 +74,12 @@ class DownloadOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """`recent` are the last downloads; `downloads` counts the complete ones."""
+    """`recent` are the last downloads; `downloads` counts the complete ones.
+
+    `url` is empty for a token that only reads, since whoever has it downloads the file, and where
+    the link was made with another key. Such a token gets the id of an earlier version's link cut,
+    because its digits are those of the URL.
+    """
 
     link: str
     url: str
@@ -92,10 +97,10 @@ class LinkOut(BaseModel):
     recent: list[DownloadOut]
 
     @classmethod
-    def of(cls, link: Link) -> "LinkOut":
+    def of(cls, link: Link, url: str) -> "LinkOut":
         recent = [DownloadOut(at=d.at, host=d.host, sent=d.sent, complete=d.complete) for d in link.recent]
-        fields = {name: getattr(link, name) for name in cls.model_fields if name != "recent"}
-        return cls(**fields, recent=recent)
+        fields = {name: getattr(link, name) for name in cls.model_fields} | {"url": url, "recent": recent}
+        return cls(**fields if url else fields | {"link": readable_link(link.link)})
 
 
 class LinkPage(BaseModel):

@@ -22,6 +22,7 @@ from varco_filelink.conversion.body_source import BodySource
 from varco_filelink.conversion.edit_plan import BodyEdit, plan_edits
 from varco_filelink.conversion.notice_text import LinkedFile, display_name, link_notice
 from varco_filelink.conversion.transfer_decoding import decoder
+from varco_filelink.link_addresses import LinkAddresses, hidden_url
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.model.link_state import Link
 
@@ -39,8 +40,8 @@ class ConvertedMail(NamedTuple):
 class Converter:
     """`files` stores linked files, `bodies` large bodies; `base_url` is the default."""
 
-    def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str) -> None:
-        self._files, self._bodies, self._base_url = files, bodies, base_url
+    def __init__(self, files: ObjectStore, bodies: ObjectStore, base_url: str, addresses: LinkAddresses) -> None:
+        self._files, self._bodies, self._base_url, self._addresses = files, bodies, base_url, addresses
 
     async def convert(
         self,
@@ -62,7 +63,7 @@ class Converter:
         planned = {part.path: existing.get(part.path) or new[part.path] for part in parts}
         first = planned[parts[0].path]
         linked_at = first.linked_at if isinstance(first, Link) else first.at
-        files = [LinkedFile(link.name, part.size, link.url) for part, link in zip(parts, planned.values(), strict=True)]
+        files = [LinkedFile(planned[part.path].name, part.size, self._url(planned[part.path])) for part in parts]
         notice = link_notice(files, texts, first.expires_at - linked_at, first.expires_at)
         edits = await plan_edits(source, record, parts, notice)
         outgoing = OutgoingBody(self._bodies, f"{record.envelope.id}.{os.urandom(4).hex()}")
@@ -77,16 +78,15 @@ class Converter:
 
     def _new_link(self, record: MailAccepted, part: Part, settings: LinkSettings, now: datetime) -> AttachmentLinked:
         envelope = record.envelope
-        digits, end = os.urandom(20).hex(), extension(part)
-        base = settings.base_url or self._base_url
+        end = extension(part)
         return AttachmentLinked(
             at=now,
             by="filelink",
-            link=digits,
+            link=self._addresses.digits_of(envelope.id, part.path).link,
             account=envelope.account,
             mail=envelope.id,
             part=part.path,
-            url=f"{base}/files/{digits}.{end}",
+            url=hidden_url(settings.base_url or self._base_url, end),
             object=f"{envelope.account}/{envelope.id}/{part.path}-{os.urandom(4).hex()}",  # one for each try
             name=display_name(part.names, end),
             size=part.size,
@@ -94,6 +94,12 @@ class Converter:
             domain=domain_of(envelope.sender),
             expires_at=now + settings.keep,
         )
+
+    def _url(self, link: Link | AttachmentLinked) -> str:
+        url = self._addresses.url(link)
+        if not url:
+            raise PoisonError(f"link {link.link} of an earlier try was made with another filelink.key")
+        return url
 
     async def _rewrite(
         self, source: BodySource, edits: Sequence[BodyEdit], outgoing: "OutgoingBody", keys: dict[str, str]

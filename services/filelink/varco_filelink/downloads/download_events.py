@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.events import LinkDownloaded
+from varco_common.events import LinkDownloaded, readable_link
 from varco_filelink import metrics
 from varco_filelink.link_store import NAME
 from varco_filelink.model.link_state import Link
@@ -37,4 +37,4 @@ class DownloadEvents:
         try:
             await self._bus.events.append(event)
         except TransientError as error:
-            _log.warning("a download was not recorded", link=link.link[:8], error=str(error))
+            _log.warning("a download was not recorded", link=readable_link(link.link), error=str(error))

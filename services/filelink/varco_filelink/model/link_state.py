@@ -86,7 +86,7 @@ _ENDABLE = (LinkState.LIVE, LinkState.ENDING)
 
 
 def key(event: AnyEvent) -> str:
-    """The key of a link's state: its 40 digits."""
+    """The key of a link's state: its id."""
     return event.link if isinstance(event, AttachmentLinked | LinkEvent) else event.key
 
 

@@ -18,7 +18,7 @@ from varco_console.web.notices import back_to
 PAGE, EXPORTED = 20, 1_000  # a page stays below 100 KB
 
 routes = PageRoutes()
-LinkKey = Annotated[str, Path(pattern="^[0-9a-f]{40}$")]
+LinkKey = Annotated[str, Path(pattern="^[0-9a-f]{32,40}$")]
 
 
 class AskedLinks(BaseModel):

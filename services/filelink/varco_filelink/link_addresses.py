@@ -1,0 +1,49 @@
+"""The addresses of links: their digits are secret, and no event holds them (ADR 50). Pure."""
+
+import hashlib
+import hmac
+from typing import NamedTuple
+
+from varco_common.events import AttachmentLinked
+from varco_filelink.model.link_state import Link
+
+HIDDEN = "*"  # stands in events where the address has its digits
+_DIGITS = 40  # in hex: 160 bits
+_ID_DIGITS = 32
+
+
+class SecretDigits(NamedTuple):
+    """The end of an address, and the link's id, from which nobody computes it."""
+
+    digits: str
+    link: str
+
+
+class LinkAddresses:
+    """Derives the digits of each link from filelink's key, so that they outlive all tables."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def digits_of(self, mail: str, part: str) -> SecretDigits:
+        """Always the same for a part of a mail. A mail is converted once, so they are unique."""
+        digits = hmac.new(self._key, f"{mail}/{part}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+        return SecretDigits(digits, link_id(digits))
+
+    def url(self, link: Link | AttachmentLinked) -> str:
+        """The whole address of a link; empty if it was made with another key."""
+        head, slash, name = link.url.rpartition("/")
+        if not name.startswith(HIDDEN):
+            return link.url
+        digits, made = self.digits_of(link.mail, link.part)
+        return head + slash + digits + name.removeprefix(HIDDEN) if made == link.link else ""
+
+
+def link_id(digits: str) -> str:
+    """The id of the link whose address has these digits."""
+    return hashlib.sha256(digits.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def hidden_url(base: str, extension: str) -> str:
+    """The address as events have it."""
+    return f"{base}/files/{HIDDEN}.{extension}"
