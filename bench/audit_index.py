@@ -21,7 +21,9 @@ import sqlalchemy as sa
 import uvloop
 
 from bench.proc import Peak, cpu, pss
+from varco_audit.batches import BatchLimits
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.packed_events import PackedEvents
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_audit.table_projection import ALL_EVENTS
@@ -147,14 +149,15 @@ async def fill(bus: Bus, traffic: Traffic, count: int, *, exclusive: bool = True
     return size
 
 
-async def index_all(index: EventIndex, last: int) -> tuple[float, float, float]:
+async def index_all(index: EventIndex, packed: PackedEvents, last: int) -> tuple[float, float, float]:
     """Indexes all events, and returns seconds, CPU seconds and the growth of memory in MB."""
     before = pss([os.getpid()])
     began, used = time.perf_counter(), time.process_time()
     peak = Peak(lambda: [os.getpid()])
     with peak.watching():
-        async with run_in_background(index.run()):
+        async with run_in_background(index.run(), packed.run()):
             await index.wait_until_applied(last)
+            await packed.wait_until_applied(last)
     return time.perf_counter() - began, time.process_time() - used, peak.mb - before
 
 
@@ -192,10 +195,10 @@ def questions(traffic: Traffic) -> dict[str, Callable[[], EventQuery]]:
 
 
 @asynccontextmanager
-async def open_index(bus: Bus, url: str) -> AsyncIterator[EventIndex]:
+async def open_tables(bus: Bus, url: str) -> AsyncIterator[tuple[EventIndex, PackedEvents]]:
     async with database.connect(url, "audit") as engine:
         await database.migrate(engine, "varco_audit")
-        yield EventIndex(bus, engine)
+        yield EventIndex(bus, engine), PackedEvents(bus, engine, BatchLimits())
 
 
 async def size_of(index: EventIndex, url: str) -> float:
@@ -217,9 +220,9 @@ async def run(count: int, url: str) -> None:
         size = await fill(bus, traffic, count)
         last = await bus.events.last_sequence(ALL_EVENTS)
         step(f"{last:,} events, {size / 1e6:,.0f} MB of JSON, appended in {time.perf_counter() - began:.0f} s")
-        async with open_index(bus, url) as index:
+        async with open_tables(bus, url) as (index, packed):
             served = cpu([nats.pid])
-            seconds, used, memory = await index_all(index, last)
+            seconds, used, memory = await index_all(index, packed, last)
             served = cpu([nats.pid]) - served
             mb = await size_of(index, url)
             print(
@@ -231,7 +234,7 @@ async def run(count: int, url: str) -> None:
                 f"| {mb:,.0f} | {mb * 1e6 / last:.0f} | {memory:.0f} |\n",
                 flush=True,
             )
-            reader = EventReader(bus, index, EventSearch(index), asyncio.Event())
+            reader = EventReader(bus, index, EventSearch(index), packed, asyncio.Event())
             print("| asked for | median, ms | 95 %, ms | events found |\n| --- | ---: | ---: | ---: |")
             for name, wanted in questions(traffic).items():
                 median, slow, found = await ask(reader, wanted)

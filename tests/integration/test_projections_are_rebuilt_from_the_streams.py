@@ -36,6 +36,7 @@ OF_SERVICE = {
         "facts",
         "mail_texts",
         "others",
+        "packed_events",
         "recipients",
         "subjects",
     ],

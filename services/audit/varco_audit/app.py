@@ -8,6 +8,7 @@ from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters.operations import DeadLetters
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.mail_texts import MailTexts
+from varco_audit.index.packed_events import PackedEvents
 from varco_audit.index.subject_index import SubjectIndex
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker
@@ -50,13 +51,14 @@ async def serve(settings: Settings) -> None:
         metrics.INDEX_LAG.set_function(index.lag)
         subject_index = SubjectIndex(bus, engine, BatchLimits())
         mail_texts, search = MailTexts(bus, engine, BatchLimits()), EventSearch(index)
-        reader = EventReader(bus, index, search, draining())
+        packed = PackedEvents(bus, engine, BatchLimits())
+        reader = EventReader(bus, index, search, packed, draining())
         history, signer = await stack.enter_async_context(open_transparency(bus, settings))
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))
         dead_letters = await stack.enter_async_context(DeadLetters.opened(bus, engine))
         balance, turns = BalanceStore(bus, engine), ReplayTurns()
         events, mail = event_feed(bus), mail_feed(bus)
-        tables: tuple[TableProjection, ...] = (index, subject_index, mail_texts, balance)
+        tables: tuple[TableProjection, ...] = (index, packed, subject_index, mail_texts, balance)
         for table in tables:
             table.follow = events.follow
         recorder.follow = retention_worker.follow = mail.follow

@@ -9,8 +9,9 @@ from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters import model
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.mail_texts import MailTexts
+from varco_audit.index.packed_events import PackedEvents, unpacked
 from varco_audit.index.subject_index import SubjectIndex
-from varco_audit.index.tables import events, facts, mail_texts, others, recipients, subjects
+from varco_audit.index.tables import events, facts, mail_texts, others, packed_events, recipients, subjects
 from varco_audit.reconciliation.store import BalanceStore
 from varco_audit.reconciliation.tables import hourly_counts, outstanding_mails
 from varco_audit.settings import Settings
@@ -57,6 +58,10 @@ PROJECTIONS = (
         ComparedTable(name="facts", table=facts, key=("id",)),
         ComparedTable(name="recipients", table=recipients, key=("address", "sequence")),
         ComparedTable(name="others", table=others, key=("id", "sequence")),
+    ),
+    RebuildableProjection(
+        PackedEvents,
+        ComparedTable(name="packed_events", table=packed_events, key=("pack",), shown={"events": unpacked}),
     ),
     RebuildableProjection(SubjectIndex, ComparedTable(name="subjects", table=subjects, key=("sequence",))),
     RebuildableProjection(MailTexts, ComparedTable(name="mail_texts", table=mail_texts, key=("sequence",))),

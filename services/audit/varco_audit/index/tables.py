@@ -1,4 +1,4 @@
-"""The tables of the index. No payload is ever in them: a row names the event's place in EVENTS."""
+"""The tables of the index. A row names the event's place in EVENTS."""
 
 import sqlalchemy as sa
 
@@ -65,6 +65,14 @@ mail_texts = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("mail_texts_account", "account", "sequence"),
     sa.Index("mail_texts_reply", "kind", "sequence", "reply"),  # counts refusals without the rows
+)
+
+# The events that searches find, several in a row, compressed (ADR 48). None may have secrets.
+packed_events = sa.Table(
+    "packed_events",
+    metadata,
+    sa.Column("pack", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("events", sa.LargeBinary, nullable=False),
 )
 
 

@@ -2,27 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from time import monotonic
 
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.packed_events import PackedEvents
 from varco_audit.merging import merged
 from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_audit.search.in_time import InTime
 from varco_common.base import subjects
-from varco_common.base.errors import NotFound
+from varco_common.base.errors import NotFound, TransientError
 from varco_common.bus import Bus, StreamMessage
 
 _PAGE = 500
 
 
 class EventReader:
-    """Reads EVENTS. Followers end when `draining` is set."""
+    """Reads events. Followers end when `draining` is set."""
 
-    def __init__(self, bus: Bus, index: EventIndex, search: EventSearch, draining: asyncio.Event) -> None:
+    def __init__(
+        self, bus: Bus, index: EventIndex, search: EventSearch, packed: PackedEvents, draining: asyncio.Event
+    ) -> None:
         self._bus = bus
-        self._index = index
-        self._search = search
+        self._index, self._search, self._packed = index, search, packed
         self._draining = draining
 
     async def page(
@@ -46,12 +48,21 @@ class EventReader:
         return raws, sequences[in_time.taken - 1] if in_time.is_cut or len(sequences) == limit else 0
 
     async def fetch(self, sequences: Sequence[int]) -> list[StreamMessage]:
-        """The events at these places, without those that the stream has no longer."""
-        raws = await asyncio.gather(*(self._bus.events.get(sequence) for sequence in sequences), return_exceptions=True)
-        for raw in raws:
-            if isinstance(raw, BaseException) and not isinstance(raw, NotFound):
+        """The events at these places, without those that the stream has no longer.
+
+        Those that are not packed, or not yet, come from EVENTS one by one.
+        """
+        found: dict[int, StreamMessage] = {}
+        with suppress(TransientError):  # while the database is away, all come from EVENTS
+            found = await self._packed.find(sequences)
+        missing = [sequence for sequence in dict.fromkeys(sequences) if sequence not in found]
+        raws = await asyncio.gather(*(self._bus.events.get(sequence) for sequence in missing), return_exceptions=True)
+        for sequence, raw in zip(missing, raws, strict=True):
+            if isinstance(raw, StreamMessage):
+                found[sequence] = raw
+            elif not isinstance(raw, NotFound):
                 raise raw
-        return [raw for raw in raws if isinstance(raw, StreamMessage)]
+        return [found[sequence] for sequence in sequences if sequence in found]
 
     async def read(self, query: EventQuery, *, after: int, follow: bool) -> AsyncGenerator[StreamMessage, None]:
         """All matching events behind `after`, the oldest first.
