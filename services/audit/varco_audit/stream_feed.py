@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from varco_audit.table_projection import ALL_EVENTS
@@ -40,16 +41,19 @@ class StreamFeed(Generic[M]):
     """`follow` is as `follow_all`, without a consumer of its own once it has caught up.
 
     Filters are those of a fact (`events.<service>.<fact>.*`), or `everything` alone.
-    `last_sequence` returns the last sequence that matches.
+    `follow_stored` is as `follow_all`, for what is stored already. `last_sequence` returns the last
+    sequence that matches.
     """
 
     def __init__(
         self,
         everything: str,
         follow_all: Callable[..., AsyncGenerator[M, None]],
+        follow_stored: Callable[..., AsyncGenerator[M, None]],
         last_sequence: Callable[..., Awaitable[int]],
     ) -> None:
-        self._everything, self._follow_all, self._last_sequence = everything, follow_all, last_sequence
+        self._everything, self._last_sequence = everything, last_sequence
+        self._follow_all, self._follow_stored = follow_all, follow_stored
         self._readers: set[_Reader[M]] = set()
         self._begun = asyncio.Event()
 
@@ -93,7 +97,7 @@ class StreamFeed(Generic[M]):
         last = await self._last_sequence(*filters)
         if last <= after:
             return
-        async with aclosing(self._follow_all(*filters, after=after)) as messages:
+        async with aclosing(self._follow_stored(*filters, after=after)) as messages:
             async for message in messages:
                 yield message
                 if message.sequence >= last:
@@ -102,9 +106,10 @@ class StreamFeed(Generic[M]):
 
 def event_feed(bus: Bus) -> StreamFeed[StreamMessage]:
     """Of EVENTS, not decoded. The service must be one that may read every event."""
-    return StreamFeed(ALL_EVENTS, bus.events.follow_raw, bus.events.last_sequence)
+    stored = partial(bus.events.follow_raw, stored=True)
+    return StreamFeed(ALL_EVENTS, bus.events.follow_raw, stored, bus.events.last_sequence)
 
 
 def mail_feed(bus: Bus) -> StreamFeed[StoredRecord]:
     """Of MAIL, without bodies."""
-    return StreamFeed(ALL_MAIL, bus.mail.follow, bus.mail.last_sequence)
+    return StreamFeed(ALL_MAIL, bus.mail.follow, bus.mail.follow, bus.mail.last_sequence)

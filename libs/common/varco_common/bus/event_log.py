@@ -54,7 +54,9 @@ class UnreadableEvent(NamedTuple):
 class EventLog:
     """Stream EVENTS as services use it. Methods raise TransientError while the bus is away.
 
-    With `whole` the service may read every event: several filters then cost one consumer.
+    With `whole` the service may read every event: several filters are one consumer then. That is
+    best for events that come one at a time. Those that are stored are read faster by a consumer for
+    each filter: for one with several filters NATS works eight times as long.
     """
 
     def __init__(self, connection: NatsConnection, timeout: float) -> None:
@@ -144,7 +146,7 @@ class EventLog:
         UnreadableEvent: whoever waits for its sequence would wait for ever without it. Wrap the
         generator in `aclosing` if the loop may end early. `name` labels its lag in the metrics.
         """
-        async with self._messages(filters, after, name) as messages:
+        async with self._messages(filters, after, name, whole=self.whole) as messages:
             async for message in messages:
                 decoded = _decode(message)
                 if isinstance(decoded, UnreadableEvent):
@@ -161,15 +163,16 @@ class EventLog:
             await park(self._connection, subjects.EVENTS, stored.sequence, why, self._timeout)
 
     async def follow_raw(
-        self, *filters: str, after: int = 0, last: int | None = None
+        self, *filters: str, after: int = 0, last: int | None = None, stored: bool = False
     ) -> AsyncGenerator[StreamMessage, None]:
         """As `follow`, but payloads are not decoded and nothing is skipped.
 
-        Ends with the event at `last`, which must match a filter.
+        Ends with the event at `last`, which must match a filter. `stored`: many of the events are
+        stored already. Then no event may match two filters.
         """
         if last is not None and last <= after:
             return
-        async with self._messages(filters, after) as messages:
+        async with self._messages(filters, after, whole=self.whole and not stored) as messages:
             async for message in messages:
                 yield message
                 if last is not None and message.sequence >= last:
@@ -231,9 +234,9 @@ class EventLog:
             self._connection.subscribe(subjects.passing(subject_filter), passed)
 
     def _messages(
-        self, filters: tuple[str, ...], after: int, name: str = ""
+        self, filters: tuple[str, ...], after: int, name: str = "", *, whole: bool
     ) -> AbstractAsyncContextManager[OrderedConsumer | MergedConsumer]:
-        if self.whole or len(set(filters)) == 1:
+        if whole or len(set(filters)) == 1:
             return OrderedConsumer.open(
                 self._connection, subjects.EVENTS, tuple(dict.fromkeys(filters)), after, name=name
             )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Self
 
 from varco_common.base.tasks import retry_until_available
+from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.consumer_lag import ConsumerLag, FollowerName, consumer_lags, default_name
 from varco_common.bus.jetstream import StreamMessage
@@ -36,9 +37,14 @@ class _Source:
         self.head = self.head or self.consumer.next_arrived()
         return self.head is not None
 
+    @property
+    def earliest(self) -> int:
+        """Its next message has this sequence or a later one."""
+        return self.head.sequence if self.has_head() and self.head else max(self.complete, self.arrived) + 1
+
     def may_precede(self, sequence: int) -> bool:
         """Whether a message before `sequence` may still be on its way."""
-        return not self.has_head() and max(self.complete, self.arrived) < sequence
+        return not self.has_head() and self.earliest <= sequence
 
 
 class MergedConsumer:
@@ -62,6 +68,8 @@ class MergedConsumer:
             _Source(each, OrderedConsumer(connection, stream, (each,), after, notify=self._arrival.set))
             for each in filters
         ]
+        self._ahead: _Source | None = None  # its messages before `_free` precede those of all others
+        self._free = 0
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -88,6 +96,13 @@ class MergedConsumer:
         return self
 
     async def __anext__(self) -> StreamMessage:
+        ahead = self._ahead
+        if ahead and ahead.has_head() and _next_sequence(ahead) < self._free:
+            return self._hand_out(ahead)
+        return self._hand_out(await self._first())
+
+    async def _first(self) -> _Source:
+        """The source whose next message is the next of all."""
         while True:
             self._arrival.clear()
             heads = [source for source in self._sources if source.has_head()]
@@ -97,7 +112,9 @@ class MergedConsumer:
             elif late := [source for source in self._sources if source.may_precede(_next_sequence(first))]:
                 await self._wait_for(late)
             else:
-                return self._hand_out(first)
+                others = (source.earliest for source in self._sources if source is not first)
+                self._ahead, self._free = first, min(others, default=MAX_SEQUENCE)
+                return first
 
     async def _wait_for(self, late: list[_Source]) -> None:
         """Returns when each of them has its next message, or is known to have none so far."""
@@ -119,7 +136,7 @@ class MergedConsumer:
     def _hand_out(self, source: _Source) -> StreamMessage:
         message, source.head = source.head, None
         assert message
-        return message._replace(pending=self._lag().records - 1)
+        return message._replace(pending=sum([each.consumer.records for each in self._sources]) - 1)
 
     def _lag(self) -> ConsumerLag:
         lags = [source.consumer.lag() for source in self._sources]

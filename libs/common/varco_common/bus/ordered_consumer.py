@@ -135,8 +135,13 @@ class OrderedConsumer:
         self._pulls.refill()
         return message
 
+    @property
+    def records(self) -> int:
+        """Messages that were not handled yet, the one in hand included."""
+        return self._pending + self._queued + self._in_hand
+
     def lag(self) -> ConsumerLag:
-        return ConsumerLag(self._pending + self._queued + self._in_hand, self._oldest)
+        return ConsumerLag(self.records, self._oldest)
 
     # what PullLoop calls
 
