@@ -92,8 +92,10 @@ class MailCounter:
     async def _count_recorded(self) -> None:
         """Counts the records in EVENTS after the last one that was counted."""
         until = await self._bus.events.last_sequence(RECORDED)
-        after = await self._bus.events.first_at(moment(self._at - _CLOCK_SKEW), RECORDED) - 1
         _, newest = await self._bus.mail.bounds()  # no event makes a record of MAIL that never was
+        if self.sequence >= newest:
+            return
+        after = await self._bus.events.first_at(moment(self._at - _CLOCK_SKEW), RECORDED) - 1
         async with aclosing(self._bus.events.follow_raw(RECORDED, after=after, last=until)) as events:
             async for event in events:
                 record = counted_record.recorded(event.payload) if event.own else None
