@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from varco_audit.replay.output_lines import MailLine
-from varco_common.eventsourcing.replay.frames import ChangedVote
+from varco_common.eventsourcing.replay.frames import ChangedVote, ReplayedMail
 from varco_common.mail.ballot import Vote
 from varco_common.mail.replies import Reply
 from varco_common.mail.verdict import verdict
@@ -29,9 +29,9 @@ class MailVotes:
 
     __slots__ = ("again", "early", "mail", "votes")
 
-    def __init__(self, changed: ChangedVote) -> None:
-        self.mail, self.votes, self.early = changed.mail, changed.votes, changed.early
-        self.again: dict[str, Vote] = {}
+    def __init__(self, mail: ReplayedMail, votes: tuple[Vote, ...], *, early: bool) -> None:
+        self.mail, self.votes, self.early = mail, votes, early
+        self.again: tuple[Vote, ...] = ()
 
     def passes(self, *, without: str) -> bool:
         """Whether all voters but one would accept it. False after an early refusal."""
@@ -56,7 +56,8 @@ class MailVotes:
         return line and replace(line, before=before.reply.value, after=after.reply.value)
 
     def _changed_votes(self) -> list[Vote]:
-        return [self.again.get(vote.voter, vote) for vote in self.votes]
+        again = {vote.voter: vote for vote in self.again}
+        return [again.get(vote.voter, vote) for vote in self.votes]
 
     def _decided_by(self, outcome: WhatIfOutcome, reply: Reply, votes: Iterable[Vote]) -> MailLine:
         vote = next((vote for vote in votes if vote.reply is reply), None)
@@ -70,11 +71,23 @@ class WhatIfVotes:
 
     def __init__(self) -> None:
         self._mails: dict[tuple[str, int], MailVotes] = {}
+        self._distinct: dict[tuple[object, ...], Vote] = {}
 
     def add(self, changed: ChangedVote) -> None:
         """A mail that was refused by its envelope may have come again: these count as two."""
-        votes = self._mails.setdefault((changed.mail.id, changed.mail.sequence), MailVotes(changed))
-        votes.again[changed.voter] = changed.again
+        place = (changed.mail.id, changed.mail.sequence)
+        votes = self._mails.get(place)
+        if votes is None:
+            as_they_were = tuple(map(self._outcome, changed.votes))
+            self._mails[place] = votes = MailVotes(changed.mail, as_they_were, early=changed.early)
+        votes.again = (*votes.again, self._outcome(changed.again))
+
+    def _outcome(self, vote: Vote) -> Vote:
+        """What of the vote decides. Most votes are alike then, and a million mails share them."""
+        decisive = (vote.voter, vote.reply, vote.reason, vote.convert, vote.counts_on)
+        if (known := self._distinct.get(decisive)) is None:
+            known = self._distinct[decisive] = replace(vote, text="", sequence=0, figures={})
+        return known
 
     def passing(self, *, without: str) -> dict[str, bool]:
         """By mail id, whether all voters but one would accept the mail."""
