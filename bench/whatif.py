@@ -20,6 +20,7 @@ import uvloop
 from msgspec.structs import replace
 
 from bench import proc
+from bench.audit_index import NOBODYS
 from bench.gates.varco import Stack, running
 from bench.report import machine
 from varco_cli.stack.bus import operator
@@ -27,6 +28,7 @@ from varco_cli.stack.settings import SERVICES
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.ids import new_id
 from varco_common.bus import Bus
+from varco_common.events import MailDelivered, encode_event
 from varco_common.events.audit import MailRecorded, encode_recorded
 from varco_common.mail.ballot import accept
 from varco_common.mail.envelope import Envelope
@@ -115,22 +117,42 @@ class Office:
 
 
 async def fill(bus: Bus, mails: int) -> None:
-    """Writes that many mails of the last 30 days, in batches, after what audit has written."""
+    """Writes that many mails of the last 30 days, in batches, after what audit has written.
+
+    Each is delivered at once: audit would state that it lacks an outcome, beside what is measured.
+    """
     subject = MailRecorded.subject_filter("bench")
     last = await bus.events.last_sequence(MailRecorded.subject_filter())
     office = Office(await bus.events.last_sequence("events.>"))
     begin = datetime.now(UTC) - timedelta(days=DAYS) + timedelta(minutes=5)
     step = timedelta(days=DAYS) / mails
     batch: list[tuple[str, bytes]] = []
+    outcomes: list[tuple[str, bytes]] = []
     for number in range(mails):
         at = begin + number * step
         stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        record = encode_record(office.record(at)).encode()
+        mail = office.record(at)
+        record = encode_record(mail).encode()
         event = encode_recorded(at=stamp, sequence=number + 1, kind="accepted", stored_at=stamp, record=record)
         batch.append((subject, event))
+        outcomes.append(_delivered(mail.envelope, number + 1))
         if len(batch) == BATCH or number == mails - 1:
             last = await bus.events.append_encoded(batch, expect=last, expect_subject=MailRecorded.subject_filter())
-            batch = []
+            await bus.events.append_encoded(outcomes, expect=0, expect_subject=NOBODYS)
+            batch, outcomes = [], []
+
+
+def _delivered(envelope: Envelope, sequence: int) -> tuple[str, bytes]:
+    event = MailDelivered(
+        at=envelope.received_at,
+        account=envelope.account,
+        mail=envelope.id,
+        sequence=sequence,
+        recipients=envelope.recipients,
+        host="mx.dest.test:25",
+        answer="250 2.0.0 Ok: queued as 4WxYz",
+    )
+    return event.subject, encode_event(event)
 
 
 def allow(stack: Stack) -> None:
