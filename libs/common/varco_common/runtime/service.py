@@ -54,7 +54,14 @@ class Service:
 
 def installed() -> list[Service]:
     """Every service whose package is installed, sorted by name."""
-    return sorted((entry.load() for entry in entry_points(group=GROUP)), key=lambda service: service.name)
+    enabled = gc.isenabled()
+    gc.disable()  # imports leave no garbage, and looking for it takes a sixth of their time
+    try:
+        services = [entry.load() for entry in entry_points(group=GROUP)]
+    finally:
+        if enabled:
+            gc.enable()
+    return sorted(services, key=lambda service: service.name)
 
 
 def draining() -> asyncio.Event:
