@@ -25,16 +25,22 @@ from varco_common.testing.processes import alive
 T = TypeVar("T")
 VARCO = str(Path(sys.executable).with_name("varco"))
 START_SECONDS = 180.0
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 1.0
 
 
 def wait_for(fact: Callable[[], T], seconds: float = 60.0) -> T:
-    """Returns the first true value of `fact`. Raises TimeoutError with the last value."""
+    """Returns the first true value of `fact`. Raises TimeoutError with the last value.
+
+    It rests as long as a look takes: that leaves CPU to what it waits for.
+    """
     end = time.monotonic() + seconds
-    while not (value := fact()):
-        if time.monotonic() > end:
+    while True:
+        began = time.monotonic()
+        if value := fact():
+            return value
+        if (now := time.monotonic()) > end:
             raise TimeoutError(f"still {value!r} after {seconds} s")
-        time.sleep(0.02)
-    return value
+        time.sleep(min(max(now - began, POLL_SECONDS), LONGEST_POLL_SECONDS))
 
 
 class Gate:
