@@ -80,7 +80,7 @@ async def _measured(mails: int, rounds: int) -> tuple[list[Flood], Fetched]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "home", sink.ports.mails) as stack:
+            async with running(Path(home) / "home", sink.ports.mails, processes="each") as stack:
                 await generate(WORKLOADS["W2"].scaled(0.07), stack.smtp_port)
                 floods = [await _flood(case, stack, sink, mails) for _ in range(rounds) for case in (OFF, ON)]
                 return floods, await _fetch(stack)

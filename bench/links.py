@@ -69,7 +69,7 @@ async def _bench(rounds: int, mails: int) -> tuple[list[Figures], dict[str, floa
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, processes="each") as stack:
                 gate = Gate(name="varco", port=stack.smtp_port, roots=lambda: [stack.pid])
                 await apply(stack, LINKS)
                 await generate(WORKLOADS["W2"].scaled(0.07), gate.port)

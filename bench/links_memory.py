@@ -40,7 +40,7 @@ async def _bench(size: int, at_once: int) -> dict[str, dict[str, int]]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails, more=LARGE) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, processes="each", more=LARGE) as stack:
                 await apply(stack, LINKS)
                 await _sent(stack, 12_000_000, 1)  # what is loaded once
                 one = await _rise(stack, size, 1)

@@ -1,8 +1,8 @@
 """Measures the memory of a gate by process: `python -m bench.memory`.
 
-Memory is PSS: a page that several processes share is divided by their number. The gate runs twice,
-with a process for each service and with all services in one process. It is measured when it has
-settled after the start, and again after workloads.
+Memory is PSS: a page that several processes share is divided by their number. The gate runs for
+each choice of VARCO_PROCESSES. It is measured when it has settled after the start, and again after
+workloads.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Usage = dict[str, float]
 def main(
     workloads: Annotated[str, typer.Option(help="comma list: what is sent before the second figure")] = "W4",
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 1.0,
-    modes: Annotated[str, typer.Option(help="comma list of each, one")] = "each,one",
+    modes: Annotated[str, typer.Option(help="comma list of groups, each, one")] = "groups,one",
     setting: Annotated[list[str], typer.Option("--set", help="NAME=VALUE, a setting; may be repeated")] = [],  # noqa: B006
 ) -> None:
     """Prints a table: one row a process, idle and after the workloads."""
@@ -41,7 +41,7 @@ def measured(modes: Iterable[str], workloads: list[Workload], more: Mapping[str,
     """Returns one column a mode and moment: MB by process."""
     columns: dict[str, Usage] = {}
     for mode in modes:
-        idle, after = asyncio.run(_measured(workloads, more, one_process=mode == "one"))
+        idle, after = asyncio.run(_measured(workloads, more, mode))
         columns |= {f"{mode}: idle": idle, f"{mode}: after": after}
     return columns
 
@@ -57,11 +57,11 @@ def markdown(command: str, workloads: str, columns: Mapping[str, Usage]) -> str:
     return "\n".join(lines)
 
 
-async def _measured(workloads: list[Workload], more: Mapping[str, str], *, one_process: bool) -> tuple[Usage, Usage]:
+async def _measured(workloads: list[Workload], more: Mapping[str, str], processes: str) -> tuple[Usage, Usage]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails, one_process=one_process, more=more) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, processes=processes, more=more) as stack:
                 await asyncio.sleep(SETTLE_SECONDS)
                 idle = usage(stack)
                 for workload in workloads:

@@ -40,14 +40,14 @@ def main(
     workload: Annotated[str, typer.Option(help="one of W1 to W7")] = "W1",
     scale: Annotated[float, typer.Option(help="factor on the number of mails")] = 1.0,
     functions: Annotated[int, typer.Option(help="how many functions to name for each process (0: no py-spy)")] = 0,
-    one_process: Annotated[bool, typer.Option(help="all services in one process")] = False,
+    processes: Annotated[str, typer.Option(help="groups, each or one")] = "groups",
     setting: Annotated[
         list[str], typer.Option("--set", help="NAME=VALUE, a setting of the stack; may be repeated")
     ] = [],  # noqa: B006
 ) -> None:
     """Prints CPU milliseconds a mail of each process of Varco."""
     more = dict(one.split("=", 1) for one in setting)
-    shares = asyncio.run(_profiled(WORKLOADS[workload].scaled(scale), functions, more, one_process=one_process))
+    shares = asyncio.run(_profiled(WORKLOADS[workload].scaled(scale), functions, more, processes))
     table = Table(title=f"{workload}: CPU ms a mail", title_justify="left")
     table.add_column("process")
     table.add_column("ms", justify="right")
@@ -62,7 +62,7 @@ def main(
 
 def markdown(workloads: list[str], scale: float) -> str:
     """Returns a table: one row a process, one column a workload."""
-    columns = [asyncio.run(_profiled(WORKLOADS[name].scaled(scale), 0, {}, one_process=False)) for name in workloads]
+    columns = [asyncio.run(_profiled(WORKLOADS[name].scaled(scale), 0, {}, "groups")) for name in workloads]
     milliseconds = [{share.process: share.milliseconds for share in column} for column in columns]
     lines = [
         f"`python -m bench.profile --workload W --scale {scale:g}`, {time.strftime('%d %B %Y')}; CPU ms a mail.",
@@ -85,11 +85,11 @@ def _print(title: str, shares: Shares) -> None:
         console.print(f"  {part:6.1%}  {name}", markup=False)
 
 
-async def _profiled(workload: Workload, functions: int, more: Mapping[str, str], *, one_process: bool) -> list[Share]:
+async def _profiled(workload: Workload, functions: int, more: Mapping[str, str], processes: str) -> list[Share]:
     sink = await Sink.start()
     try:
         with tempfile.TemporaryDirectory(prefix="varco-bench-", ignore_cleanup_errors=True) as home:
-            async with running(Path(home) / "varco", sink.ports.mails, one_process=one_process, more=more) as stack:
+            async with running(Path(home) / "varco", sink.ports.mails, processes=processes, more=more) as stack:
                 await generate(WARM_UP, stack.smtp_port)
                 await asyncio.sleep(SETTLE_SECONDS)
                 used = await _used(workload, stack, sink)

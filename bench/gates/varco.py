@@ -40,20 +40,22 @@ async def varco(home: Path, sink: int, name: str = "varco") -> AsyncIterator[Gat
 
     `varco-one` has all services in one process, `varco-copy` an account with copies.
     """
-    async with running(home, sink, one_process=name == "varco-one", copies=name == "varco-copy") as stack:
+    async with running(
+        home, sink, processes="one" if name == "varco-one" else "groups", copies=name == "varco-copy"
+    ) as stack:
         yield Gate(name=name, port=stack.smtp_port, roots=lambda: [stack.pid])
 
 
 @contextlib.asynccontextmanager
 async def running(
-    home: Path, sink: int, *, one_process: bool = False, copies: bool = True, more: Mapping[str, str] | None = None
+    home: Path, sink: int, *, processes: str = "groups", copies: bool = True, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[Stack]:
     """Runs the embedded stack with the account of the bench. `more` are further settings."""
     environment = _environment(home, Ports.free(), more or {})
     log = home / "up.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *_varco("up", "--processes", "one" if one_process else "each"),
+            *_varco("up", "--processes", processes),
             env=environment,
             stdout=output,
             stderr=output,

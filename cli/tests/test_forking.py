@@ -1,5 +1,6 @@
 """Services are forked from a process that has imported them, and are children of the supervisor."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -24,27 +25,41 @@ def memory(pid: int) -> dict[str, int]:
     return {name: int(kilobytes) for name, kilobytes in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
 
 
-async def test_ps_names_each_service(stack: Stack) -> None:
-    for service in stack.services:
-        pid = stack.processes[service.name].pid
+def names(stack: Stack) -> dict[str, list[str]]:
+    """Returns the services of each process that runs services."""
+    return {process: [service.name for service in services] for process, services in stack.groups.items()}
+
+
+async def test_services_that_need_one_another_share_a_process(stack: Stack) -> None:
+    assert names(stack) == {
+        "background": ["archive", "audit", "console", "domains"],
+        "voters": ["banguard", "filelink", "policy", "ratelimit"],
+        "ingress-smtp": ["ingress-smtp"],
+        "relay": ["relay"],
+    }
+
+
+async def test_ps_names_each_process_and_its_services(stack: Stack) -> None:
+    for process, services in names(stack).items():
+        pid = stack.processes[process].pid
         command = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
-        assert command[1:] == ["-m", "varco_cli.serve", service.name]
-        assert (status(pid)["Name"], status(pid)["PPid"]) == (service.name[:15], str(os.getpid()))
+        assert command[1:] == ["-m", "varco_cli.serve", *services]
+        assert (status(pid)["Name"], status(pid)["PPid"]) == (process[:15], str(os.getpid()))
 
 
-async def test_services_share_what_was_imported(stack: Stack) -> None:
-    for service in stack.services:
-        kilobytes = memory(stack.processes[service.name].pid)
-        assert kilobytes["Shared_Dirty"] > kilobytes["Private_Dirty"], service.name
+async def test_processes_share_what_was_imported(stack: Stack) -> None:
+    for process in stack.groups:
+        kilobytes = memory(stack.processes[process].pid)
+        assert kilobytes["Shared_Dirty"] > kilobytes["Private_Dirty"], process
 
 
 async def test_nothing_runs_in_the_fork_server_that_a_fork_would_break(stack: Stack) -> None:
     assert status(stack.processes[FORK_SERVER].pid)["Threads"] == "1"
 
 
-async def test_a_service_shows_its_own_metrics_alone(stack: Stack) -> None:
-    for service in stack.services:
-        async with stack.client(service.name) as client:
+async def test_a_process_shows_the_metrics_of_its_own_services_alone(stack: Stack) -> None:
+    for services in names(stack).values():
+        async with stack.client(services[0]) as client:
             text = (await client.get("/metrics")).text
         kinds = set(
             re.findall(
@@ -53,13 +68,18 @@ async def test_a_service_shows_its_own_metrics_alone(stack: Stack) -> None:
                 re.MULTILINE,
             )
         )
-        assert kinds == {service.name.partition("-")[0]}
+        assert kinds == {service.partition("-")[0] for service in services}
+
+
+async def test_prometheus_finds_each_process_once(stack: Stack) -> None:
+    targets = json.loads(stack.home.targets.read_bytes())
+    assert [target["labels"]["service"] for target in targets] == [*stack.groups]
 
 
 async def test_services_outlive_the_fork_server_and_start_from_the_next_one(stack: Stack) -> None:
-    services = {service.name: stack.processes[service.name].pid for service in stack.services}
+    pids = {process: stack.processes[process].pid for process in stack.groups}
     await stack.wait_restarted(FORK_SERVER, await stack.kill(FORK_SERVER))
-    assert {name: stack.processes[name].pid for name in services} == services
+    assert {process: stack.processes[process].pid for process in stack.groups} == pids
     await stack.wait_restarted("banguard", await stack.kill("banguard"))  # while the fork server still imports
     await stack.wait_ready()
 

@@ -6,12 +6,14 @@ import os
 import re
 import smtplib
 import stat
+import sys
 from pathlib import Path
 
 import nats
 import pytest
 
 from varco_cli.stack import Stack
+from varco_cli.stack.forking import FORK_SERVER
 from varco_common.storage.object_store import BODIES
 from varco_common.testing.next_hop import NextHop
 
@@ -59,12 +61,23 @@ async def test_nothing_listens_but_on_loopback(stack: Stack) -> None:
     assert listening == {"0100007F"}  # 127.0.0.1, as the kernel writes it
 
 
-@pytest.mark.parametrize("name", ["policy", "relay", "ingress-smtp"])
-async def test_a_killed_service_comes_back(stack: Stack, hop: NextHop, name: str) -> None:
+@pytest.mark.parametrize("name", ["policy", "relay", "ingress-smtp", "audit"])
+async def test_the_process_of_a_service_comes_back_when_it_is_killed(stack: Stack, hop: NextHop, name: str) -> None:
     before = await stack.kill(name)
     await stack.wait_restarted(name, before)
     await stack.wait_ready()
     await passes(stack, hop, f"after-{name}")
+
+
+async def test_a_restart_of_a_service_restarts_its_process_and_no_other(stack: Stack) -> None:
+    before = {process: stack.processes[process].pid for process in stack.groups}
+    environment = {**os.environ, "VARCO_HOME": str(stack.home.path)}
+    command = [sys.executable, "-m", "varco_cli.main", "restart", "policy", "ratelimit", "--json"]
+    restarting = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    said, _ = await restarting.communicate()
+    assert json.loads(said).keys() == {FORK_SERVER, "voters"}
+    after = {process: stack.processes[process].pid for process in stack.groups}
+    assert {process for process in before if before[process] != after[process]} == {"voters"}
 
 
 async def test_all_reconnect_when_the_bus_comes_back(stack: Stack, hop: NextHop) -> None:

@@ -1,4 +1,4 @@
-"""Imports all services and forks them, for the supervisor.
+"""Imports all services and forks the processes that run them, for the supervisor.
 
 Standard input is one end of a socket pair. The greeting describes the services.
 """
@@ -7,11 +7,12 @@ import asyncio
 import importlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from prometheus_client import REGISTRY
 
+from varco_cli.serve import environments
 from varco_cli.service_manifest import describe
 from varco_common.base import fork_server
 from varco_common.base.settings import load
@@ -21,10 +22,11 @@ from varco_common.storage.settings import WithDatabase
 
 LATE = ("aiosqlite", "encodings.idna", "importlib.readers", "pydantic.v1")  # services import these when they start
 _MIGRATION_SECONDS = 10.0
+_PYTHON_M_MODULE = 3  # the names of the services follow
 
 
 def main() -> None:
-    """Runs a service in each process that it forks."""
+    """Runs services in each process that it forks."""
     services = {service.name: service for service in installed()}
     for module in LATE:
         importlib.import_module(module)
@@ -32,25 +34,35 @@ def main() -> None:
         if issubclass(service.settings, WithDatabase):
             database.revisions(f"varco_{service.name}")
     greeting = msgspec.json.encode([describe(service) for service in services.values() if service.wanted()])
-    name = fork_server.serve(socket.socket(fileno=0), greeting)[-1]
-    _forget_metrics(services.keys() - {name})
-    _migrate_apart(services[name])
-    run(services[name])
+    arguments = fork_server.serve(socket.socket(fileno=0), greeting)
+    chosen = [services[name] for name in arguments[_PYTHON_M_MODULE:]]
+    _forget_metrics(services.keys() - {service.name for service in chosen})
+    variables = environments()
+    _migrate_apart(chosen, variables)
+    run(*chosen, environments=variables)
 
 
-def _migrate_apart(service: Service) -> None:
-    """Applies migrations in a process of their own, because they leave memory behind.
+def _migrate_apart(services: Sequence[Service], variables: Mapping[str, Mapping[str, str]]) -> None:
+    """Applies migrations in processes of their own, because they leave memory behind.
 
     If that fails, the service tries itself, and reports why.
     """
-    if not issubclass(service.settings, WithDatabase):
-        return
-    if pid := os.fork():
+    begun = [
+        _begin_migration(service.name, service.settings, variables.get(service.name, {}))
+        for service in services
+        if issubclass(service.settings, WithDatabase)
+    ]
+    for pid in begun:
         os.waitpid(pid, 0)
-        return
+
+
+def _begin_migration(service: str, settings: type[WithDatabase], variables: Mapping[str, str]) -> int:
+    if pid := os.fork():
+        return pid
     try:
+        os.environ.update(variables)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        asyncio.run(_migrate(service.name, load(service.settings).database_of(service.name)))
+        asyncio.run(_migrate(service, load(settings).database_of(service)))
     finally:
         os._exit(0)
 

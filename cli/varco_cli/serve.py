@@ -1,7 +1,7 @@
 """Runs services in this process: `python -m varco_cli.serve <name>...`.
 
-The supervisor starts it. With several names, the environment of each service is in the JSON file
-that VARCO_ENVIRONMENTS names.
+The supervisor starts it. The environment of each service is in the JSON file that
+VARCO_ENVIRONMENTS names.
 """
 
 import json
@@ -19,8 +19,14 @@ def main() -> None:
 
     entries = entry_points(group=GROUP)
     services: list[Service] = [entries[name].load() for name in sys.argv[1:]]
+    run(*services, environments=environments())
+
+
+def environments() -> dict[str, dict[str, str]]:
+    """Returns the variables of each service, if there is a file of them."""
     file = os.environ.get("VARCO_ENVIRONMENTS")
-    run(*services, environments=json.loads(Path(file).read_text()) if file else {})
+    found: dict[str, dict[str, str]] = json.loads(Path(file).read_text()) if file else {}
+    return found
 
 
 if __name__ == "__main__":

@@ -85,8 +85,13 @@ class Gate:
         """Returns the address of each service's HTTP API."""
         return dict(json.loads(self.home.state.read_text())["apis"])
 
-    def pid(self, process: str) -> int:
-        return int(self.home.pid_file(process).read_text().split()[0])
+    def pid(self, name: str) -> int:
+        """Returns the pid of a process, or of that in which the service of this name runs."""
+        return int(self.home.pid_file(self._process_of(name)).read_text().split()[0])
+
+    def _process_of(self, name: str) -> str:
+        groups: dict[str, list[str]] = json.loads(self.home.state.read_text())["groups"]
+        return next((process for process, services in groups.items() if name in services), name)
 
     def kill(self, process: str) -> None:
         """Sends SIGKILL once the process runs. The stack starts it again."""

@@ -10,6 +10,7 @@ import typer
 from varco_cli import api_client, output
 from varco_cli.failures import CommandFailure, Refused, Unreachable
 from varco_cli.output import Json
+from varco_cli.running_processes import pid_of, process_of
 
 _WITHOUT_TABLES = ("ingress-smtp",)
 _COLUMNS = ("table", "as of", "rows", "differing", "taken over", "note")
@@ -66,10 +67,8 @@ def _collect(report: dict[str, Any], frame: dict[str, Any], *, quiet: bool) -> N
 
 def _pid(service: str) -> int:
     """Returns the id of the process, which the embedded gate restarts when it ends."""
-    for name in (service, "services"):
-        file = api_client.state_directory().pid_file(name)
-        if file.exists():
-            return int(file.read_text())
+    if pid := pid_of(process_of(service)):
+        return pid
     raise Refused(
         f"{service} is no process of {api_client.state_directory().path}: leave out --restart, and restart it where it runs"
     )

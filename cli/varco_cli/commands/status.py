@@ -12,6 +12,7 @@ import typer
 from varco_cli import api_client, output, times
 from varco_cli.failures import Unreachable
 from varco_cli.output import Json
+from varco_cli.running_processes import pid_of
 
 _DIRECTORIES = ("nats", "objects", "data", "spool", "logs")  # docs/operations.md says what is in each
 
@@ -47,7 +48,9 @@ def _print(answer: dict[str, Any]) -> None:
         output.line(
             f"Varco {answer['version']}, since {times.local(answer['started_at'])}, process {answer['supervisor']}"
         )
-        output.table(["process", "pid"], [(name, pid or "down") for name, pid in answer["processes"].items()])
+        groups = answer.get("groups", {})
+        rows = [(name, pid or "down", " ".join(groups.get(name, ()))) for name, pid in answer["processes"].items()]
+        output.table(["process", "pid", "services"], rows)
     output.table(
         ["service", "state", "API"],
         [(name, service["state"], answer["apis"][name]) for name, service in answer["services"].items()],
@@ -81,12 +84,3 @@ def _taken(directory: Path) -> int:
             with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                 total += (Path(folder) / name).lstat().st_blocks * 512
     return total
-
-
-def pid_of(process: str) -> int:
-    """Returns the id of a process of the stack; 0 where it doesn't run."""
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(api_client.state_directory().pid_file(process).read_text())
-        if Path(f"/proc/{pid}").exists():
-            return pid
-    return 0

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -14,6 +14,7 @@ from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
 from varco_cli.stack.first_operator import console_url, first_operator_link
+from varco_cli.stack.process_groups import Processes
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
 
@@ -22,7 +23,12 @@ READY = "VARCO_READY_DESCRIPTOR"
 
 def up(
     processes: Annotated[
-        str, typer.Option(help="`each`: a process for each service; `one`: all in one process.", metavar="each|one")
+        str,
+        typer.Option(
+            help="`groups` (default): services that need one another share a process; `each`: a process for each "
+            "service; `one`: all in one process.",
+            metavar="groups|each|one",
+        ),
     ] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as everything is ready.")] = False,
 ) -> None:
@@ -36,8 +42,8 @@ def up(
     Examples: `varco up` · `VARCO_SMTP_PORT=25 varco up` · `varco up --processes one` ·
     `varco up --detach`
     """
-    if processes not in ("", "each", "one"):
-        raise Misused(f"--processes={processes}: expected each or one")
+    if processes not in ("", *get_args(Processes)):
+        raise Misused(f"--processes={processes}: expected groups, each or one")
     if detach:
         _detach(processes)
         return

@@ -15,7 +15,7 @@ from varco_common.base.supervision import Process
 
 FORK_SERVER = "forkserver"
 AVAILABLE = sys.platform == "linux"
-_TITLE = "(services are forked from this process)"  # for `ps`. A service puts its name in this place
+_TITLE = "(services are forked from this process)"  # for `ps`. Services put their names in this place
 
 
 class ForkServer(ManagedProcess):
@@ -51,12 +51,14 @@ class ForkServer(ManagedProcess):
         return await self._descriptions
 
     async def fork(self, process: ManagedProcess, output: IO[bytes]) -> Process:
-        """Starts a service. Waits while there is no fork server."""
+        """Starts services in one process. Waits while there is no fork server."""
         async with self._forking:
             while True:
                 connection = await asyncio.shield(self._connection)
                 try:
-                    return await connection.fork(process.program.command, process.environment, output.fileno())
+                    return await connection.fork(
+                        process.name, process.program.command, process.environment, output.fileno()
+                    )
                 except ConnectionError:
                     self._disconnect(connection)
 
@@ -95,8 +97,8 @@ class ForkServer(ManagedProcess):
             self._connection = asyncio.get_running_loop().create_future()
 
 
-class ForkedService(ManagedProcess):
-    """Keeps a service running that is forked from the fork server."""
+class ForkedServices(ManagedProcess):
+    """Keeps a process running that is forked from the fork server: one service or several."""
 
     def __init__(self, program: Program, home: StateDirectory, fork_server: ForkServer) -> None:
         super().__init__(program, home)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -11,17 +12,21 @@ from varco_cli.stack import bus, environment, local_http
 from varco_cli.stack.binaries import binary
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.process import Program
+from varco_cli.stack.process_groups import grouped
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
 
-NATS, TOGETHER = "nats", "services"
+NATS = "nats"
 NATS_MEMORY = "512MiB"  # a soft limit: without one, it never gives back the memory of large bodies
 _SERVE = [sys.executable, "-m", "varco_cli.serve"]
 
 
 class Programs:
-    """Describes how each program of a stack is run, and when it is ready."""
+    """Describes how each program of a stack is run, and when it is ready.
+
+    `groups` has the services of each process.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Programs:
     ) -> None:
         self._home, self._settings, self._services = home, settings, services
         self._extra_environment = extra_environment
+        self.groups = grouped(services, settings.processes)
 
     def bus(self) -> Program:
         """Writes nats.conf, and returns nats-server."""
@@ -46,32 +52,22 @@ class Programs:
 
     def services(self, apis: Mapping[str, str]) -> list[list[Program]]:
         """Returns the services by stage: those that accept mail start last and end first."""
-        if self._settings.processes == "one":
-            return [[self._all_services(apis)]]
-        front = [service for service in self._services if "front door" in service.role]
-        others = [service for service in self._services if service not in front]
-        return [[self._service(service, apis) for service in stage] for stage in (others, front) if stage]
-
-    def _service(self, service: ServiceDescription, apis: Mapping[str, str]) -> Program:
-        return Program(
-            name=service.name,
-            command=[*_SERVE, service.name],
-            environment=self._environment(service, apis),
-            ready=lambda: _answers(f"{apis[service.name]}/readyz"),
-            grace_seconds=self._settings.drain.total_seconds() + 5,
-        )
-
-    def _all_services(self, apis: Mapping[str, str]) -> Program:
         file = self._home.path / "environments.json"
         environments = {service.name: self._environment(service, apis) for service in self._services}
         write_durable(file, msgspec.json.encode(environments))
+        stages: tuple[list[Program], list[Program]] = ([], [])
+        for name, group in self.groups.items():
+            accepts_mail = any("front door" in service.role for service in group)
+            stages[accepts_mail].append(self._process(name, [service.name for service in group], apis, file))
+        return [stage for stage in stages if stage]
 
+    def _process(self, name: str, services: Sequence[str], apis: Mapping[str, str], file: Path) -> Program:
         async def ready() -> bool:
-            return all(await asyncio.gather(*(_answers(f"{api}/readyz") for api in apis.values())))
+            return all(await asyncio.gather(*(_answers(f"{apis[service]}/readyz") for service in services)))
 
         return Program(
-            name=TOGETHER,
-            command=[*_SERVE, *(service.name for service in self._services)],
+            name=name,
+            command=[*_SERVE, *services],
             environment={"VARCO_HOME": str(self._home.path), "VARCO_ENVIRONMENTS": str(file)},
             ready=ready,
             grace_seconds=self._settings.drain.total_seconds() + 5,

@@ -2,10 +2,11 @@
 
 import socket
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from varco_cli.stack.process_groups import Processes
 from varco_common.base.port_reservation import reserve
 from varco_common.base.settings import BrokenSetting, Size
 from varco_common.bus.settings import WithMailDays
@@ -39,11 +40,11 @@ class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits
 
     api_port: Annotated[int, Field(ge=1, le=65_000)] = API_PORT
 
-    processes: Literal["each", "one"] = Field(
-        default="each",
+    processes: Processes = Field(
+        default="groups",
         validation_alias="VARCO_PROCESSES",
-        description="`each`: a process for each service. `one`: all in one process, which needs less memory "
-        "and is faster on few cores.",
+        description="`groups`: one process for ingress-smtp, one for the voters, one for relay, one for the others. "
+        "`each`: a process for each service, which takes more memory. `one`: all in one process, which takes less.",
     )
 
     @property

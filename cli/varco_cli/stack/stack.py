@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from varco_cli.stack import bus, forking
 from varco_cli.stack.disk_room import DiskRoomWatcher
-from varco_cli.stack.forking import ForkedService, ForkServer
+from varco_cli.stack.forking import ForkedServices, ForkServer
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.port_assignment import assign_api_ports, check_ports
 from varco_cli.stack.process import ManagedProcess, Program, end_stale
@@ -62,6 +62,7 @@ class Stack:
         self.home = StateDirectory(self.settings.home.absolute())
         self.services: list[ServiceDescription] = []
         self.processes: dict[str, ManagedProcess] = {}
+        self.groups: dict[str, list[ServiceDescription]] = {}
         self.apis: dict[str, str] = {}
         self._extra_environment = dict(extra_environment or {})
         self._on_progress = on_progress
@@ -110,6 +111,7 @@ class Stack:
             await asyncio.gather(*(process.stop() for process in stage))
         self._stages.clear()
         self.processes.clear()
+        self.groups.clear()
         self._fork_server = None
         if self._lock >= 0:
             self.home.state.unlink(missing_ok=True)
@@ -117,14 +119,19 @@ class Stack:
             os.close(self._lock)
             self._lock = -1
 
+    def process(self, name: str) -> ManagedProcess:
+        """Returns the process of this name, or in which this service runs."""
+        hosts = [process for process, members in self.groups.items() if name in [service.name for service in members]]
+        return self.processes[(hosts or [name])[0]]
+
     async def kill(self, name: str) -> int:
         """Kills a process (SIGKILL), and returns its process id. The stack starts it again."""
-        return await self.processes[name].kill()
+        return await self.process(name).kill()
 
     async def wait_restarted(self, name: str, before: int) -> None:
         """Waits until another process than `before` runs under this name."""
         async with asyncio.timeout(START_SECONDS):
-            await self.processes[name].wait_restarted(before)
+            await self.process(name).wait_restarted(before)
 
     async def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Waits until every process is ready. Raises FailedStart."""
@@ -156,7 +163,7 @@ class Stack:
         return Programs(self.home, self.settings, self.services, self._extra_environment)
 
     async def _start(self) -> None:
-        programs = await self._prepare(forks=forking.AVAILABLE and self.settings.processes == "each")
+        programs = await self._prepare(forks=forking.AVAILABLE and self.settings.processes != "one")
         api_ports = assign_api_ports(self.home, self.ports.api, self.services)
         check_ports(self.settings, self.services, api_ports)
         self.apis = {name: f"http://{_host(self.settings.bind)}:{port}" for name, port in api_ports.items()}
@@ -167,10 +174,11 @@ class Stack:
         await bus.ensure_streams(self._operator())
         watcher = DiskRoomWatcher(self.home, self._operator(), lambda: self.processes[NATS].kill(signal.SIGTERM))
         self._disk_room = asyncio.create_task(watcher.run(), name="disk room")
+        self.groups = programs.groups
         for stage in programs.services(self.apis):
             await self._start_stage(*stage, fork_server=self._fork_server)
         await self.wait_ready()
-        write_state(self.home, self.settings, self.services, self.apis, self.processes)
+        write_state(self.home, self.settings, self.services, self.apis, self.processes, self.groups)
         _log.info("ready", seconds=round(time.monotonic() - began, 1))
 
     async def _start_fork_server(self) -> list[ServiceDescription]:
@@ -182,7 +190,7 @@ class Stack:
         """Starts programs that do not wait for one another. They will be ended together."""
         await self._start_processes(
             *(
-                ForkedService(program, self.home, fork_server) if fork_server else ManagedProcess(program, self.home)
+                ForkedServices(program, self.home, fork_server) if fork_server else ManagedProcess(program, self.home)
                 for program in programs
             )
         )

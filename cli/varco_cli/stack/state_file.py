@@ -20,6 +20,7 @@ def write_state(
     services: Sequence[ServiceDescription],
     apis: Mapping[str, str],
     processes: Iterable[str],
+    groups: Mapping[str, Sequence[ServiceDescription]],
 ) -> None:
     """Writes the state for `varco status` and other commands, and the targets for Prometheus."""
     state = {
@@ -32,15 +33,16 @@ def write_state(
         "apis": apis,
         "ports": {name: getattr(settings.ports, name) for name in _port_names(settings.ports, services)},
         "processes": list(processes),
+        "groups": {process: [service.name for service in members] for process, members in groups.items()},
         "services": [service.name for service in services],
     }
-    write_durable(home.targets, msgspec.json.format(msgspec.json.encode(_targets(settings, apis))), 0o644)
+    write_durable(home.targets, msgspec.json.format(msgspec.json.encode(_targets(groups, apis))), 0o644)
     write_durable(home.state, msgspec.json.format(msgspec.json.encode(state)), 0o644)
 
 
-def _targets(settings: StackSettings, apis: Mapping[str, str]) -> list[dict[str, Any]]:
+def _targets(groups: Mapping[str, Sequence[ServiceDescription]], apis: Mapping[str, str]) -> list[dict[str, Any]]:
     """Lists the addresses to scrape. Services that share a process share its metrics."""
-    targets = {"services": next(iter(apis.values()))} if settings.processes == "one" else apis
+    targets = {process: apis[members[0].name] for process, members in groups.items()}
     return [{"targets": [url.rpartition("/")[2]], "labels": {"service": name}} for name, url in targets.items()]
 
 

@@ -37,7 +37,7 @@ class Server:
 
     async def fork(self, what: str) -> ForkedProcess:
         with self.output.open("ab") as output:
-            return await self.connection.fork(["example", what], {"NAME": "value"}, output.fileno())
+            return await self.connection.fork(f"to {what}", ["example", what], {"NAME": "value"}, output.fileno())
 
     async def written(self) -> list[str]:
         await eventually(lambda: self.output.read_text().endswith("\n"))
@@ -65,11 +65,11 @@ async def test_a_process_has_its_own_environment_output_and_session(server: Serv
     assert await server.written() == [f"exit 3 value None {os.getpid()} True"]
 
 
-async def test_a_process_is_named_after_its_arguments(server: Server) -> None:
+async def test_a_process_shows_its_name_and_its_arguments(server: Server) -> None:
     process = await server.fork("wait")
     await server.written()
     assert Path(f"/proc/{process.pid}/cmdline").read_bytes().rstrip(b"\0") == b"example\0wait"
-    assert Path(f"/proc/{process.pid}/comm").read_text() == "wait\n"
+    assert Path(f"/proc/{process.pid}/comm").read_text() == "to wait\n"
     process.kill()
     await process.wait()
 

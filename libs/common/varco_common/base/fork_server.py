@@ -23,8 +23,12 @@ MESSAGE_BYTES = 1 << 17  # a whole environment: smaller than the buffer of a soc
 
 
 class ForkRequest(msgspec.Struct, kw_only=True):
-    """The arguments and the whole environment of the new process, and the pid of its parent."""
+    """The arguments and the whole environment of the new process, and the pid of its parent.
 
+    Its name is for `ps`. Supervisors before December 2026 give none: it is the last argument then.
+    """
+
+    name: str = ""
     arguments: list[str]
     environment: dict[str, str]
     parent: int
@@ -95,4 +99,4 @@ def _begin(request: ForkRequest, descriptors: list[int], between: int) -> None:
     die_with(request.parent)
     os.environ.clear()
     os.environ.update(request.environment)
-    set_command_line(*request.arguments)
+    set_command_line(request.name or request.arguments[-1], request.arguments)

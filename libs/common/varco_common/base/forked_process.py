@@ -55,14 +55,17 @@ class ForkConnection:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
-    async def fork(self, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> ForkedProcess:
+    async def fork(
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], output: int
+    ) -> ForkedProcess:
         """Returns a new process. Its standard output and error are the file descriptor `output`.
 
         Raises ConnectionError where the server is gone. Then it has left no process.
         """
         known, know = os.pipe()
         try:
-            pid = await self._request([*arguments], {**environment}, [output, known])
+            request = ForkRequest(name=name, arguments=[*arguments], environment={**environment}, parent=os.getpid())
+            pid = await self._request(request, [output, known])
             process = ForkedProcess(pid)
             os.write(know, b"1")
         except BaseException:
@@ -73,8 +76,7 @@ class ForkConnection:
             os.close(know)
         return process
 
-    async def _request(self, arguments: list[str], environment: dict[str, str], files: list[int]) -> int:
-        request = ForkRequest(arguments=arguments, environment=environment, parent=os.getpid())
+    async def _request(self, request: ForkRequest, files: list[int]) -> int:
         socket.send_fds(self._connection, [msgspec.json.encode(request)], files)
         answer = await asyncio.get_running_loop().sock_recv(self._connection, MESSAGE_BYTES)
         if not answer:

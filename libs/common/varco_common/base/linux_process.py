@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 # prctl(2)
@@ -23,7 +24,7 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def set_command_line(*arguments: str) -> None:
+def set_command_line(name: str, arguments: Sequence[str]) -> None:
     """Sets what `ps` shows of this process, as far as there is space for it.
 
     The kernel reads a command line from the memory of the process, where execve(2) has put it.
@@ -32,4 +33,4 @@ def set_command_line(*arguments: str) -> None:
     start, end = int(fields[_ARGUMENTS_START]), int(fields[_ARGUMENTS_END])
     text = "\0".join(arguments).encode()[: end - start - 1]
     ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, arguments[-1].encode()[:15] + b"\0")
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15] + b"\0")
