@@ -16,8 +16,8 @@ from tests.compose.deployment import Deployment
 from tests.integration.gate import wait_for
 from tests.traffic import Sender
 from varco_common.bus import jetstream
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.settings import BusSettings
 
 NODES = {"n1": "nats", "n2": "nats-2", "n3": "nats-3"}
 SERVICES = ("policy", "ratelimit", "banguard", "filelink", "relay", "archive", "audit", "ingress-smtp")

@@ -33,11 +33,11 @@ async def check_connections(settings: ConnectionSettings) -> AsyncIterator[Check
 
 
 async def _bus(settings: ConnectionSettings) -> CheckFinding | None:
-    from varco_common.bus import streams  # noqa: PLC0415 - slow, and only this check needs it
+    from varco_common.bus.login_check import check_login  # noqa: PLC0415 - slow, and only this check needs it
 
     try:
         async with asyncio.timeout(SECONDS):
-            await streams.check_login(settings.bus)
+            await check_login(settings.bus)
     except BrokenSetting as broken:
         return of_broken("bus", broken)
     except (TransientError, OSError, TimeoutError) as error:

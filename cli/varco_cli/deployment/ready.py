@@ -13,7 +13,8 @@ from varco_cli.stack.settings import WithMailLimits
 from varco_common.base.settings import BrokenSetting, Internal, env_prefix, read_secret
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import streams
-from varco_common.bus.settings import BusSettings, WithBus
+from varco_common.bus.bus_settings import BusSettings
+from varco_common.bus.settings import WithBus
 from varco_common.storage.settings import WithDatabase
 
 

@@ -9,7 +9,7 @@ from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
 from varco_common.bus import streams
-from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
+from varco_common.bus.bus_settings import MAX_PAYLOAD, BusSettings
 
 OPERATOR = "operator"
 

@@ -34,9 +34,10 @@ class ArchiveAccounts:
     async def open(cls, bus: Bus, engine: AsyncEngine) -> AsyncIterator[Self]:
         """Has caught up with the bus when the block begins, and follows it inside the block."""
         projection = Projection(PROJECTION, bus, engine, NAME)
-        naming = name_logins(bus, projection, MailboxNamed, lambda settings: filter(None, [settings.login]), _named)
-        async with projection.following(), run_in_background(naming):
-            yield cls(projection)
+        async with projection.following():
+            naming = name_logins(bus, projection, MailboxNamed, lambda settings: filter(None, [settings.login]), _named)
+            async with run_in_background(naming):
+                yield cls(projection)
 
     def get(self, account: str) -> CopySettings | None:
         return self._projection.get(account)

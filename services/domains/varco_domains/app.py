@@ -39,8 +39,11 @@ async def serve(settings: Settings) -> None:
         http.include(addresses.router(view))
         metrics.count_domains(lambda: [state for _, state in domains.items()])
         metrics.count_reputations(daily.reputations)
-        work = run_in_background(checker.run(), keeper.run(), daily.run())
-        async with domains.following(), reputations.following(), work:
+        async with (
+            domains.following(),
+            reputations.following(),
+            run_in_background(checker.run(), keeper.run(), daily.run()),
+        ):
             await http.serve(bus, domains=domains.check, reputations=reputations.check)
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from varco_common.bus import jetstream
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.settings import BusSettings
 from varco_common.bus.streams import ensure, manager
 from varco_common.testing.nats import NatsServer
 from varco_common.testing.processes import free_port

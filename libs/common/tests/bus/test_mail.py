@@ -6,7 +6,7 @@ import pytest
 
 from varco_common.base.errors import PoisonError, StoreFull
 from varco_common.bus import Bus, BusSettings, Delivery, DurableConsumer, MissingMail
-from varco_common.bus.settings import MAX_PAYLOAD
+from varco_common.bus.bus_settings import MAX_PAYLOAD
 from varco_common.bus.streams import manager
 from varco_common.events import RecordParked
 from varco_common.testing import NatsServer, nats_server

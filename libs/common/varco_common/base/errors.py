@@ -10,6 +10,8 @@ VarcoError
 └── RefusedCommand     the command can't be carried out (HTTP 422); the text says why
 """
 
+EXIT_BROKEN_SETTING = 2  # of a service: every start fails until somebody changes the setting
+
 
 class VarcoError(Exception):
     """The root. Its text is for operators, never for SMTP clients."""

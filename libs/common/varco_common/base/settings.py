@@ -18,11 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from varco_common.base import units
 from varco_common.base.durable_file import is_blank
-from varco_common.base.errors import VarcoError
+from varco_common.base.errors import EXIT_BROKEN_SETTING, VarcoError
 from varco_common.base.form_fields import field_at
 from varco_common.base.mistakes import expectation
 
-EXIT_BROKEN_SETTING = 2
 _PYDANTICS = frozenset(dir(BaseSettings))
 
 
@@ -249,9 +248,14 @@ def load_or_exit(kind: type[S]) -> S:
 
 
 def exit_broken(error: BrokenSetting) -> NoReturn:
-    """Ends the process with exit code 2 and one line on standard error."""
+    """Ends the process with exit code 2 and one line on standard error.
+
+    At once, so that no warning follows of what other services of the process leave: the supervisor
+    reads the last line.
+    """
     sys.stderr.write(f"{error}\n")
-    sys.exit(EXIT_BROKEN_SETTING)
+    sys.stderr.flush()
+    os._exit(EXIT_BROKEN_SETTING)
 
 
 def _check_names(kind: type[Settings], environ: Mapping[str, str]) -> None:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from varco_common.bus.bus import Bus
+    from varco_common.bus.bus_settings import MAX_PAYLOAD, BusSettings
     from varco_common.bus.delivery import Delivery, MailReturned
     from varco_common.bus.durable_consumer import DurableConsumer
     from varco_common.bus.event_log import UNUSABLE, StoredEvent, UnreadableEvent
     from varco_common.bus.jetstream import StreamMessage
     from varco_common.bus.mail_stream import StoredRecord
     from varco_common.bus.mail_worker import MailWorker
-    from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
     from varco_common.bus.stored_mail import MissingMail, StoredMail
 
 _MODULES = {
-    "MAX_PAYLOAD": "settings",
+    "MAX_PAYLOAD": "bus_settings",
     "UNUSABLE": "event_log",
     "Bus": "bus",
-    "BusSettings": "settings",
+    "BusSettings": "bus_settings",
     "Delivery": "delivery",
     "DurableConsumer": "durable_consumer",
     "MailReturned": "delivery",

@@ -3,12 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.connection import NatsConnection
 from varco_common.bus.event_log import EventLog
 from varco_common.bus.leases import Leases
 from varco_common.bus.mail_stream import MailStream
 from varco_common.bus.requests import BusRequests
-from varco_common.bus.settings import BusSettings
 from varco_common.bus.stream_admin import StreamAdmin
 from varco_common.bus.voting import Voting
 

@@ -8,11 +8,11 @@ from itertools import count
 
 from varco_common.base.errors import PoisonError, TransientError
 from varco_common.base.tasks import ended
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.protocol import Handler
 from varco_common.bus.redelivery import Redeliveries
 from varco_common.bus.reply_waiter import Collector, ReplyWaiter, SingleReply
 from varco_common.bus.server_session import ServerSession
-from varco_common.bus.settings import BusSettings
 
 
 class NatsConnection:

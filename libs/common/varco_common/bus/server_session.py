@@ -10,8 +10,8 @@ import msgspec
 
 from varco_common.base.errors import TransientError
 from varco_common.base.tasks import done_within
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.protocol import Handler, NatsProtocol, ServerInfo
-from varco_common.bus.settings import BusSettings
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import msgspec
 from varco_common.base import subjects
 from varco_common.base.errors import TransientError
 from varco_common.bus import jetstream
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.bus.connection import NatsConnection
-from varco_common.bus.settings import BusSettings
 from varco_common.bus.snapshot_io import download, upload
 
 _TIMEOUT_SECONDS = 30.0

@@ -13,8 +13,7 @@ from nats.js.errors import NotFoundError
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
-from varco_common.base.settings import BrokenSetting
-from varco_common.bus.settings import BusSettings
+from varco_common.bus.bus_settings import BusSettings
 
 _log = log.get(__name__)
 
@@ -104,31 +103,6 @@ async def manager(settings: BusSettings) -> AsyncIterator[Client]:
         yield connection
     finally:
         await connection.close()
-
-
-async def check_login(settings: BusSettings) -> None:
-    """Tries user and password. Raises BrokenSetting, or TransientError if the bus is away."""
-    context = settings.context()
-    try:
-        connection = await nats.connect(
-            [server.strip() for server in settings.url.split(",")],
-            user=settings.user or None,
-            password=settings.password() or None,
-            tls=context,
-            tls_handshake_first=context is not None,
-            allow_reconnect=False,
-            error_cb=_log_nothing,
-        )
-    except (nats.errors.Error, OSError) as error:
-        if "authorization" in str(error).lower():
-            expected = "the user and password that the bus has: `make secrets` writes them, then reload the bus"
-            raise BrokenSetting("VARCO_NATS_USER", settings.user, expected) from None
-        raise TransientError(f"the bus is away: {error or 'no server answers'}") from None
-    await connection.close()
-
-
-async def _log_nothing(_: Exception) -> None:
-    """nats-py would write a traceback for each attempt."""
 
 
 class MailLimit:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from varco_common.bus.settings import MAX_PAYLOAD, BusSettings
+from varco_common.bus.bus_settings import MAX_PAYLOAD, BusSettings
 from varco_common.bus.streams import ensure, manager
 from varco_common.testing.processes import Server, binary, free_port
 
