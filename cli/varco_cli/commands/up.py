@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from typing import Annotated, get_args
@@ -14,6 +13,7 @@ from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
 from varco_cli.stack.first_operator import console_url, first_operator_link
+from varco_cli.stack.handover import ENDING, hand_over
 from varco_cli.stack.process_groups import Processes
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
@@ -54,7 +54,7 @@ def up(
 async def _run(processes: str) -> None:
     stack = Stack(processes=processes, on_progress=output.step)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stack.home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     with stack.home.log_file("varco").open("a") as lines:
@@ -63,6 +63,7 @@ async def _run(processes: str) -> None:
             if await _started(stack, stop):
                 _welcome(stack, await open_trial(stack), await first_operator_link(stack))
                 _signal_ready()
+                await hand_over(stack, stop)
                 await stop.wait()
         finally:
             await stack.stop()

@@ -15,4 +15,5 @@ if __name__ == "__main__":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != int(sys.argv[1]):
         sys.exit("the supervisor is gone already")
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # handover.py blocks some for a moment
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the supervisor's own child, no shell between

@@ -14,7 +14,7 @@ from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import streams
-from varco_common.bus.settings import BusSettings
+from varco_common.bus.bus_settings import BusSettings
 from varco_common.storage.disk_reserve import reserve
 
 CHECK_SECONDS = 2.0

@@ -23,16 +23,27 @@ class ForkServer(ManagedProcess):
 
     Services outlive it, because they are children of the supervisor. So it can be replaced at any
     time, which `varco restart` does: services that start from then on run the code that is
-    installed then. Its pid file is written when everything is imported.
+    installed then. Its pid file is written when everything is imported. `connection` is that to the
+    child that runs already.
     """
 
-    def __init__(self, home: StateDirectory) -> None:
-        super().__init__(_program(home), home)
+    def __init__(self, home: StateDirectory, running: int = 0, connection: socket.socket | None = None) -> None:
+        super().__init__(_program(home), home, running)
+        self._inherited = connection
         loop = asyncio.get_running_loop()
         self._connection: asyncio.Future[ForkConnection] = loop.create_future()
         self._descriptions: asyncio.Future[list[ServiceDescription]] = loop.create_future()
         self._forking = asyncio.Lock()
         self._greeting: asyncio.Task[None] | None = None
+
+    @property
+    def settled(self) -> bool:
+        return super().settled and self._connection.done()
+
+    @property
+    def connection(self) -> socket.socket:
+        """Returns the connection to the server, once it has imported everything."""
+        return self._connection.result().socket
 
     async def start(self) -> None:
         adopt_orphans()
@@ -61,6 +72,13 @@ class ForkServer(ManagedProcess):
                     )
                 except ConnectionError:
                     self._disconnect(connection)
+
+    def _take_over(self) -> Process | None:
+        child = super()._take_over()
+        if child and self._inherited:
+            self._connection.set_result(ForkConnection(self._inherited))
+            self._descriptions.set_result([])  # known to who started it
+        return child
 
     async def _launch(self, output: IO[bytes]) -> Process:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -100,8 +118,8 @@ class ForkServer(ManagedProcess):
 class ForkedServices(ManagedProcess):
     """Keeps a process running that is forked from the fork server: one service or several."""
 
-    def __init__(self, program: Program, home: StateDirectory, fork_server: ForkServer) -> None:
-        super().__init__(program, home)
+    def __init__(self, program: Program, home: StateDirectory, fork_server: ForkServer, running: int = 0) -> None:
+        super().__init__(program, home, running)
         self._fork_server = fork_server
 
     async def _launch(self, output: IO[bytes]) -> Process:
@@ -109,12 +127,8 @@ class ForkedServices(ManagedProcess):
 
 
 def _program(home: StateDirectory) -> Program:
-    async def ready() -> bool:
-        return True
-
     return Program(
         name=FORK_SERVER,
         command=[sys.executable, "-m", "varco_cli.fork_server", _TITLE],
         environment={"VARCO_HOME": str(home.path)},
-        ready=ready,
     )

@@ -14,7 +14,8 @@ from typing import IO
 from varco_cli.stack import die_with_parent
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base import log
-from varco_common.base.settings import EXIT_BROKEN_SETTING
+from varco_common.base.errors import EXIT_BROKEN_SETTING
+from varco_common.base.forked_process import ForkedProcess
 from varco_common.base.supervision import Process, keep_running
 
 POLL_SECONDS = 0.05
@@ -30,6 +31,10 @@ class BrokenStart(FailedStart):
     """A setting or a file is broken, so every start fails until somebody repairs it."""
 
 
+async def _at_once() -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """A program to run.
@@ -40,18 +45,20 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    ready: Callable[[], Awaitable[bool]]
+    ready: Callable[[], Awaitable[bool]] = _at_once
     grace_seconds: float = 10.0
 
 
 class ManagedProcess:
     """Keeps a program running from `start` to `stop`.
 
-    Its output goes to its log file.
+    Its output goes to its log file. `running` is the pid of a child of this process that runs the
+    program already; 0 for none.
     """
 
-    def __init__(self, program: Program, home: StateDirectory) -> None:
+    def __init__(self, program: Program, home: StateDirectory, running: int = 0) -> None:
         self.program = program
+        self._running = running
         self.exit_code: int | None = None
         self._home = home
         self._child: Process | None = None
@@ -66,6 +73,11 @@ class ManagedProcess:
     def pid(self) -> int:
         """Returns the process id; 0 while the program doesn't run."""
         return self._child.pid if self._child and self._child.returncode is None else 0
+
+    @property
+    def settled(self) -> bool:
+        """Says whether the program runs, and nothing of its start is under way."""
+        return bool(self.pid)
 
     async def start(self) -> None:
         """Starts the program, and returns when its process exists."""
@@ -120,11 +132,22 @@ class ManagedProcess:
         _reap_group(child.pid)
 
     async def _spawn(self) -> Process:
-        with self._home.log_file(self.name).open("ab") as output:
-            child = self._child = await self._launch(output)
-        self._on_spawn(child)
+        child = self._child = self._take_over() or await self._started()
         self._spawned.set()
         self._spawned = asyncio.Event()
+        return child
+
+    def _take_over(self) -> Process | None:
+        """Returns the child that runs the program already, once."""
+        pid, self._running = self._running, 0
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            return ForkedProcess(pid) if pid else None
+        return None
+
+    async def _started(self) -> Process:
+        with self._home.log_file(self.name).open("ab") as output:
+            child = await self._launch(output)
+        self._on_spawn(child)
         _log.info("started", process=self.name, pid=child.pid)
         return child
 

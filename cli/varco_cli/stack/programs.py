@@ -13,11 +13,11 @@ from varco_cli.stack.binaries import binary
 from varco_cli.stack.installed import ServiceDescription
 from varco_cli.stack.process import Program
 from varco_cli.stack.process_groups import grouped
+from varco_cli.stack.process_stages import NATS
 from varco_cli.stack.settings import StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_common.base.durable_file import write_durable
 
-NATS = "nats"
 NATS_MEMORY = "512MiB"  # a soft limit: without one, it never gives back the memory of large bodies
 _SERVE = [sys.executable, "-m", "varco_cli.serve"]
 

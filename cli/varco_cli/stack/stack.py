@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 from varco_cli.stack import bus, forking
 from varco_cli.stack.disk_room import DiskRoomWatcher
 from varco_cli.stack.forking import ForkedServices, ForkServer
+from varco_cli.stack.handover import Handover, RunningProcess
 from varco_cli.stack.installed import ServiceDescription, installed_services
 from varco_cli.stack.port_assignment import assign_api_ports, check_ports
 from varco_cli.stack.process import ManagedProcess, Program, end_stale
-from varco_cli.stack.programs import NATS, Programs
+from varco_cli.stack.process_stages import NATS, ProcessStages
+from varco_cli.stack.programs import Programs
 from varco_cli.stack.settings import Ports, StackSettings
 from varco_cli.stack.state_directory import StateDirectory
 from varco_cli.stack.state_file import write_state
@@ -30,7 +32,7 @@ from varco_cli.stack.variable_names import check_names
 from varco_common.base import log
 from varco_common.base.settings import load
 from varco_common.base.tasks import ended
-from varco_common.bus.settings import BusSettings
+from varco_common.bus.bus_settings import BusSettings
 
 if TYPE_CHECKING:
     import httpx
@@ -61,14 +63,13 @@ class Stack:
         self.ports = self.settings.ports
         self.home = StateDirectory(self.settings.home.absolute())
         self.services: list[ServiceDescription] = []
-        self.processes: dict[str, ManagedProcess] = {}
         self.groups: dict[str, list[ServiceDescription]] = {}
         self.apis: dict[str, str] = {}
         self._extra_environment = dict(extra_environment or {})
         self._on_progress = on_progress
         self._lock = -1
         self._fork_server: ForkServer | None = None
-        self._stages: list[list[ManagedProcess]] = []
+        self._stages = ProcessStages(on_progress)
         self._disk_room: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -106,18 +107,17 @@ class Stack:
         if self._disk_room:
             await ended(self._disk_room)
             self._disk_room = None
-        for stage in reversed(self._stages):
-            self._on_progress(f"ending {', '.join(process.name for process in stage)}")
-            await asyncio.gather(*(process.stop() for process in stage))
-        self._stages.clear()
-        self.processes.clear()
+        await self._stages.stop()
         self.groups.clear()
         self._fork_server = None
         if self._lock >= 0:
-            self.home.state.unlink(missing_ok=True)
-            self.home.pid_file("varco").unlink(missing_ok=True)
-            os.close(self._lock)
+            self.home.release(self._lock)
             self._lock = -1
+
+    @property
+    def processes(self) -> dict[str, ManagedProcess]:
+        """Returns each process by its name."""
+        return self._stages.processes
 
     def process(self, name: str) -> ManagedProcess:
         """Returns the process of this name, or in which this service runs."""
@@ -136,6 +136,22 @@ class Stack:
     async def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Waits until every process is ready. Raises FailedStart."""
         await asyncio.gather(*(process.wait_ready(seconds) for process in self.processes.values()))
+
+    def handover(self) -> Handover | None:
+        """Returns what another program needs to supervise the stack in this process.
+
+        None while a process is being started.
+        """
+        if not all(process.settled for process in self.processes.values()):
+            return None
+        return Handover(
+            home=str(self.home.path),
+            lock=self._lock,
+            log_level=self.settings.log_level,
+            bus=self._operator(),
+            connection=self._fork_server.connection.fileno() if self._fork_server else -1,
+            stages=[[RunningProcess.of(process) for process in stage] for stage in self._stages.stages],
+        )
 
     @contextlib.asynccontextmanager
     async def storage_only(self) -> AsyncIterator[None]:
@@ -183,24 +199,17 @@ class Stack:
 
     async def _start_fork_server(self) -> list[ServiceDescription]:
         self._fork_server = ForkServer(self.home)
-        await self._start_processes(self._fork_server)
+        await self._stages.start(self._fork_server)
         return await self._fork_server.descriptions()
 
     async def _start_stage(self, *programs: Program, fork_server: ForkServer | None = None) -> None:
         """Starts programs that do not wait for one another. They will be ended together."""
-        await self._start_processes(
+        await self._stages.start(
             *(
                 ForkedServices(program, self.home, fork_server) if fork_server else ManagedProcess(program, self.home)
                 for program in programs
             )
         )
-
-    async def _start_processes(self, *stage: ManagedProcess) -> None:
-        self._stages.append([*stage])
-        self.processes |= {process.name: process for process in stage}
-        self._on_progress(f"starting {', '.join(process.name for process in stage)}")
-        for process in stage:
-            await process.start()
 
     def _operator(self) -> BusSettings:
         limit = self.settings.mail_max_bytes

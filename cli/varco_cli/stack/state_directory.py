@@ -202,6 +202,12 @@ class StateDirectory:
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return descriptor
 
+    def release(self, lock: int) -> None:
+        """Removes what says that a stack runs here, and unlocks the directory."""
+        self.state.unlink(missing_ok=True)
+        self.pid_file("varco").unlink(missing_ok=True)
+        os.close(lock)
+
     def running(self) -> int | None:
         """Returns the process id of the supervisor that runs here; None without one."""
         try:

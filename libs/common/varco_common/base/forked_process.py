@@ -14,7 +14,10 @@ UNKNOWN_EXIT_CODE = 255  # as asyncio has it
 
 
 class ForkedProcess:
-    """A process that this one has adopted. It is used like an asyncio.subprocess.Process."""
+    """A child that this process has adopted. It is used like an asyncio.subprocess.Process.
+
+    Raises ProcessLookupError if there is no such process.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -53,7 +56,7 @@ class ForkConnection:
     """The connection to a fork server that has sent its greeting. Requests must not overlap."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+        self.socket = connection
 
     async def fork(
         self, name: str, arguments: Sequence[str], environment: Mapping[str, str], output: int
@@ -77,12 +80,12 @@ class ForkConnection:
         return process
 
     async def _request(self, request: ForkRequest, files: list[int]) -> int:
-        socket.send_fds(self._connection, [msgspec.json.encode(request)], files)
-        answer = await asyncio.get_running_loop().sock_recv(self._connection, MESSAGE_BYTES)
+        socket.send_fds(self.socket, [msgspec.json.encode(request)], files)
+        answer = await asyncio.get_running_loop().sock_recv(self.socket, MESSAGE_BYTES)
         if not answer:
             raise ConnectionResetError("the fork server is gone")
         return int(answer)
 
     def close(self) -> None:
         """Ends the fork server, and none of its processes."""
-        self._connection.close()
+        self.socket.close()

@@ -33,4 +33,9 @@ def set_command_line(name: str, arguments: Sequence[str]) -> None:
     start, end = int(fields[_ARGUMENTS_START]), int(fields[_ARGUMENTS_END])
     text = "\0".join(arguments).encode()[: end - start - 1]
     ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+    set_name(name)
+
+
+def set_name(name: str) -> None:
+    """Sets the name of this process, of which the kernel keeps 15 bytes."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15] + b"\0")
