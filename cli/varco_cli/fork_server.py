@@ -3,7 +3,7 @@
 from varco_cli import optional_packages
 
 if __name__ == "__main__":
-    optional_packages.leave_out()
+    optional_packages.leave_out_of_services()
     from varco_cli.forked_service import main  # it imports what is left out
 
     main()

@@ -20,7 +20,14 @@ from varco_common.runtime.service import Service, installed, run
 from varco_common.storage import database
 from varco_common.storage.settings import WithDatabase
 
-LATE = ("aiosqlite", "encodings.idna", "importlib.readers", "pydantic.v1")  # services import these when they start
+LATE = (  # services import these when they start
+    "aiosqlite",
+    "encodings.idna",
+    "importlib.readers",
+    "pydantic.v1",
+    "uvicorn.lifespan.off",
+    "varco_common.storage.directory_store",
+)
 _MIGRATION_SECONDS = 10.0
 _PYTHON_M_MODULE = 3  # the names of the services follow
 

@@ -30,5 +30,5 @@ def environments() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    optional_packages.leave_out()
+    optional_packages.leave_out_of_services()
     main()

@@ -71,7 +71,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database_url, exampl
     broken.mkdir(parents=True)
     (broken.parent / "__init__.py").touch()
     (broken / "0001.py").write_text(
-        "from alembic import op\nrevision, down_revision = '0001', None\n"
+        'from alembic import op\nrevision = "0001"\ndown_revision = None\n'
         "def upgrade():\n    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('CREATE nonsense')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))

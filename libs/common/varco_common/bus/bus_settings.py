@@ -7,6 +7,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+DAY = 86_400.0
+TEN_YEARS = 3_653 * DAY  # how long stream EVENTS keeps an event
 MAX_PAYLOAD = 4 * 1024 * 1024  # the server's `max_payload`: the largest inline body, its record and room to spare
 
 

@@ -13,12 +13,10 @@ from nats.js.errors import NotFoundError
 
 from varco_common.base import log, subjects
 from varco_common.base.errors import TransientError
-from varco_common.bus.bus_settings import BusSettings
+from varco_common.bus.bus_settings import DAY, TEN_YEARS, BusSettings
 
 _log = log.get(__name__)
 
-DAY = 86_400.0
-TEN_YEARS = 3_653 * DAY
 DEDUPE_SECONDS = 120.0
 _ENSURE_SECONDS = 10.0
 _KEPT: dict[str, Any] = {

@@ -13,7 +13,7 @@ from varco_audit.transparency.signed_history import SignedHistory, read_entries
 from varco_common.base import log
 from varco_common.base.errors import TransientError
 from varco_common.bus import Bus
-from varco_common.bus.streams import DAY, TEN_YEARS
+from varco_common.bus.bus_settings import DAY, TEN_YEARS
 from varco_common.transparency import verification
 from varco_common.transparency.checkpoint import Checkpoint
 from varco_common.transparency.deviation import Deviation, Finding, Hashes

@@ -2,17 +2,15 @@
 
 import asyncio
 import fcntl
+import re
 from functools import cache
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,6 +21,10 @@ from varco_common.base.tasks import retry_until_available
 from varco_common.storage.database import swap
 from varco_common.storage.database.engine import DATABASE_ERRORS, check_login, in_words, postgresql, sqlstate
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_REVISION = re.compile(r'^(revision|down_revision) = (?:None|"(\w+)")$', re.MULTILINE)
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _log = log.get(__name__)
 
@@ -107,11 +109,24 @@ async def _lock_schema(connection: AsyncConnection, package: str, schema: str) -
 
 @cache
 def revisions(package: str) -> tuple[str, ...]:
-    """The revisions of `<package>/migrations`, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config(package)).walk_revisions())
+    """The revisions of `<package>/migrations`, the newest first.
+
+    They are read as text, because alembic and the migrations take 6 MB of each process.
+    """
+    spec = find_spec(package)
+    assert spec
+    assert spec.origin
+    texts = [file.read_text() for file in (Path(spec.origin).parent / "migrations").glob("*.py")]
+    after = {name["down_revision"]: name["revision"] for text in texts if (name := dict(_REVISION.findall(text)))}
+    chain = [after.pop("")]
+    while chain[-1] in after:
+        chain.append(after.pop(chain[-1]))
+    return tuple(reversed(chain))
 
 
-def _config(package: str) -> Config:
+def _config(package: str) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - as in `_upgrade`
+
     config = Config()
     config.set_main_option("script_location", "varco_common.storage:migrations")
     config.set_main_option("path_separator", "newline")
@@ -120,15 +135,24 @@ def _config(package: str) -> Config:
 
 
 def _upgrade(connection: sa.Connection, package: str) -> None:
-    """Runs alembic only if there is something to do: loading it takes 6 MB of each process."""
+    """Loads alembic only if there is something to do."""
     known, version_table = revisions(package), f"{package}_version"
-    current = MigrationContext.configure(connection, opts={"version_table": version_table}).get_current_heads()
+    current = _current(connection, version_table)
     if newer := {*current} - {*known}:
         _log.warning("the database is of a newer version, which only adds to it", revision=",".join(newer))
     elif current != known[:1]:
+        from alembic import command  # noqa: PLC0415 - large, and seldom needed
+
         config = _config(package)
         config.attributes.update(connection=connection, version_table=version_table)
         command.upgrade(config, "head")
+
+
+def _current(connection: sa.Connection, version_table: str) -> tuple[str, ...]:
+    """The revision of the tables, where alembic has written it. None before the first one."""
+    if not sa.inspect(connection).has_table(version_table):
+        return ()
+    return tuple(connection.scalars(sa.text(f"SELECT version_num FROM {version_table}")))  # noqa: S608 - our own name
 
 
 def _unreachable(error: Exception) -> bool:
