@@ -32,7 +32,7 @@ def weight(template: str, view: object) -> int:
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
     request = Request({**scope, "app": SimpleNamespace(state=state), "scheme": "https", "server": ("x", 443)})
     request.state.session = SimpleNamespace(person=OPERATOR, secret=new_secret())
-    return len(Renderer(NAVIGATION).page(request, template, view, done="").body)
+    return len(Renderer(NAVIGATION).page(request, template, view).body)
 
 
 def a_queue() -> object:

@@ -2,6 +2,7 @@
 
 import re
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,26 @@ def test_templates_use_texts_that_there_are(page):
     for template in (PAGES / page).glob("*.html"):
         used = set(re.findall(r'\bt\("(\w+)"[,)]', template.read_text()))
         used |= set(re.findall(r"\bt\('(\w+)'[,)]", template.read_text()))
+        used |= {*_keys_of_macros(template.read_text())}
         assert used <= known, template
+
+
+def _keys_of_macros(template: str) -> Iterator[str]:
+    """Columns, fields of filters, and what pagers and folded changes say."""
+    for columns in re.findall(r"call table\([^\[]*\[(.*?)\]\)", template):
+        yield from re.findall(r'(?<!== )"#?(\w+)"', columns)
+    for name, label in re.findall(r'\{\{ field\("(\w+)"(?:.*?label="(\w+)")?', template):
+        yield label or name
+    yield from re.findall(r'\{\{ pager\(.*?, "(\w+)"', template)
+    yield from re.findall(r'\bchange\("(?:[^",]|"[^,]*")*, "(\w+)"', template)
+
+
+def test_columns_and_fields_are_keys_of_texts_as_well():
+    template = """{% call table(t("title"), ["name", "#size", "change" if role == "operator" else ""]) %}
+    {{ field("mail", x, label="mail_id") }} {{ field("host", y) }} {{ pager(z, "older") }}
+    {{ change("/tokens/" ~ id ~ "/revoke", "revoke", id, 1) }}"""
+    expected = ["name", "size", "change", "mail_id", "host", "older", "revoke"]
+    assert [*_keys_of_macros(template)] == expected
 
 
 def test_a_page_has_no_text_of_its_own_that_is_shared():
