@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from playwright.sync_api import Page, Response
 
-from tests.integration.console_people import ROUTES
+from tests.integration.console_people import PASSWORD, ROUTES
 from varco_console.web.downloads import Download
 
 _SEND = """([path, fields]) => {
@@ -24,6 +24,7 @@ _SEND = """([path, fields]) => {
   form.submit();
 }"""
 _FILE = "account: acme\nsenders: [nobody@acme.test]\n"  # would have refused the mails of today
+_PROOF = {"proof": PASSWORD}
 _REASON = {"reason": "a test of the pages"}
 
 
@@ -56,10 +57,10 @@ POSTED_PAGES = {
     f"{ACCOUNT}/limits/exceptions/remove": PostedPage(
         f"{ACCOUNT}/limits", {"sender": "gone@acme.test", **_REASON}, 404
     ),
-    "/people": PostedPage("/people", {"name": "{new}", "role": "reader", "account": "acme"}),
-    "/people/{name}/link": PostedPage("/people", {}),
+    "/people": PostedPage("/people", {"name": "{new}", "role": "reader", "account": "acme", **_PROOF}),
+    "/people/{name}/link": PostedPage("/people", _PROOF),
     "/people/{name}/second-factor": PostedPage("/people", {}, 422),
-    "/tokens": PostedPage("/tokens", {"name": "a test of the pages", "account": "other"}),
+    "/tokens": PostedPage("/tokens", {"name": "a test of the pages", "account": "other", **_PROOF}),
 }
 
 
