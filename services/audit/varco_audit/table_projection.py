@@ -65,7 +65,7 @@ class TableProjection(ABC):
         """Follows the events for ever. Waits while the bus or the database is away."""
         while True:
             try:
-                await self._follow(await self.open())
+                await self._follow(await uncancellable(self.open()))
             except ConflictError as error:
                 _log.info("another process was faster: reading the position again", error=str(error))
             except TransientError as error:
