@@ -7,10 +7,11 @@ import asyncio
 import importlib
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
 
 from varco_cli.serve import environments
 from varco_cli.service_manifest import describe
@@ -22,6 +23,7 @@ from varco_common.storage.settings import WithDatabase
 
 LATE = (  # services import these when they start
     "aiosqlite",
+    "anyio._backends._asyncio",
     "encodings.idna",
     "importlib.readers",
     "pydantic.v1",
@@ -40,10 +42,13 @@ def main() -> None:
     for service in services.values():
         if issubclass(service.settings, WithDatabase):
             database.revisions(f"varco_{service.name}")
+    collectors = {name: _set_apart(name) for name in services}
     greeting = msgspec.json.encode([describe(service) for service in services.values() if service.wanted()])
     arguments = fork_server.serve(socket.socket(fileno=0), greeting)
     chosen = [services[name] for name in arguments[_PYTHON_M_MODULE:]]
-    _forget_metrics(services.keys() - {service.name for service in chosen})
+    for service in chosen:
+        for collector in collectors[service.name]:
+            REGISTRY.register(collector)
     variables = environments()
     _migrate_apart(chosen, variables)
     run(*chosen, environments=variables)
@@ -79,9 +84,11 @@ async def _migrate(name: str, url: str) -> None:
         await database.migrate(engine, f"varco_{name}")
 
 
-def _forget_metrics(services: Iterable[str]) -> None:
-    """Lets /metrics show no metrics of services that do not run in this process."""
-    prefixes = tuple(f"varco_{service.partition('-')[0]}_" for service in services)
-    for collector, names in [*REGISTRY._collector_to_names.items()]:  # noqa: SLF001 - there is no public way
-        if any(name.startswith(prefixes) for name in names):
-            REGISTRY.unregister(collector)
+def _set_apart(service: str) -> list[Collector]:
+    """Takes a service's metrics out of the registry: /metrics shows those of services that run."""
+    prefix = f"varco_{service.partition('-')[0]}_"
+    registered = [*REGISTRY._collector_to_names.items()]  # noqa: SLF001 - there is no public one
+    found = [collector for collector, names in registered if any(name.startswith(prefix) for name in names)]
+    for collector in found:
+        REGISTRY.unregister(collector)
+    return found
