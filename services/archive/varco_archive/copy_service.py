@@ -24,9 +24,7 @@ class CopyService:
     senders: Projection[AccountSenders]
     max_keep: timedelta
 
-    async def change(
-        self, account: str, request: CommandRequest, desired: DesiredCopies, *, dry_run: bool
-    ) -> CommandResult:
+    async def change(self, account: str, request: CommandRequest, desired: DesiredCopies) -> CommandResult:
         """Changes an account's settings. A mailbox that this closes is empty afterwards.
 
         Raises RefusedCommand, ConflictError, TransientError.
@@ -37,7 +35,7 @@ class CopyService:
             current = settings or CopySettings(account=account)
             return changes(current, context, desired, self.mailboxes.accounts.owner, senders)
 
-        result = await self.mailboxes.accounts.execute(account, request, decide, dry_run=dry_run)
+        result = await self.mailboxes.accounts.execute(account, request, decide)
         if result.applied and any(isinstance(change.event, MailboxClosed) for change in result.changes):
             await self.mailboxes.sweeper.sweep(account)
         return result

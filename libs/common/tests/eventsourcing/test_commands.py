@@ -122,7 +122,7 @@ async def test_a_removal_is_decided_anew_too(executor, rival):
 
 
 async def test_of_two_who_have_seen_the_same_version_the_second_gets_a_conflict(routes, executor):
-    seen = await executor.execute("acme", ASKED, put(host("first")), dry_run=True)
+    seen = await executor.execute("acme", ASKED._replace(dry_run=True), put(host("first")))
     request = ASKED._replace(expected_version=seen.version)
     await executor.execute("acme", request, put(host("first")))
     with pytest.raises(ConflictError):
@@ -156,7 +156,7 @@ async def test_a_dry_run_appends_nothing_and_its_version_is_no_newer_than_what_i
         version = routes.sequence
         return [Change("add", "route", "", str(version), context.event(RouteSet, route=BLACKHOLE))]
 
-    result = await executor.execute("acme", ASKED, decide, dry_run=True)
+    result = await executor.execute("acme", ASKED._replace(dry_run=True), decide)
     assert (result.applied, result.version, len(result.changes)) == (False, 0, 1)
     assert int(result.changes[0].detail) >= result.version
     assert await bus.events.last_sequence("events.>") == before

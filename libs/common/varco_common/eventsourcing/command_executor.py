@@ -21,9 +21,9 @@ class CommandExecutor(Generic[S]):
         self._projection, self._now = projection, now
 
     async def execute(
-        self, account: str, request: CommandRequest, decide: Decide[S], *, dry_run: bool = False, guard: str = ""
+        self, account: str, request: CommandRequest, decide: Decide[S], *, guard: str = ""
     ) -> CommandResult:
-        """Carries the command out, or with `dry_run` only shows what it would change.
+        """Carries the command out, or if it is a dry run only shows what it would change.
 
         `decide` may run several times; it runs again when another process changed the state.
         The version of a dry run is read before `decide` runs, so a change that is sent with it as
@@ -32,7 +32,7 @@ class CommandExecutor(Generic[S]):
         Raises what `decide` raises, ConflictError, or TransientError (bus or database away).
         """
         context = CommandContext(account, self._now(), request.by, request.reason)
-        if dry_run:
+        if request.dry_run:
             version = await self._projection.version(account)
             return CommandResult(account, False, version, decide(self._projection.get(account), context))
         changes: list[Change] = []

@@ -41,12 +41,16 @@ class Change(NamedTuple):
 
 
 class CommandRequest(NamedTuple):
-    """Who asks, why, and which version of the settings they have seen (None: any)."""
+    """Who asks, why, and which version of the settings they have seen (None: any).
+
+    With `dry_run` the answer only says what would change.
+    """
 
     by: str
     is_admin: bool = True
     reason: str = ""
     expected_version: int | None = None
+    dry_run: bool = False
 
 
 class CommandContext(NamedTuple):

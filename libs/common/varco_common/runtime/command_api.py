@@ -4,9 +4,9 @@ A change for a version that is not the newest one is answered with 409, as every
 """
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from fastapi import Depends, Header, HTTPException, Query
+from fastapi import Body, Depends, Header, HTTPException, Query
 from pydantic import BaseModel
 
 from varco_common.eventsourcing.commands import CommandRequest, CommandResult, Op
@@ -39,7 +39,15 @@ def reasoned_request(token: Caller, reason: RequiredReason, if_match: IfMatch = 
     return command_request(token, reason, if_match)
 
 
+def dry_runnable_request(
+    token: Caller, reason: Reason = "", if_match: IfMatch = None, *, dry_run: DryRun = False
+) -> CommandRequest:
+    return command_request(token, reason, if_match)._replace(dry_run=dry_run)
+
+
 Command = Annotated[CommandRequest, Depends(command_request)]
+SettingsCommand = Annotated[CommandRequest, Depends(dry_runnable_request)]
+Patch = Annotated[Any, Body()]  # a section of an account file, in any form
 ReasonedCommand = Annotated[CommandRequest, Depends(reasoned_request)]  # the reason must be given
 
 

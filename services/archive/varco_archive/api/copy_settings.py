@@ -22,7 +22,7 @@ from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
 from varco_common.base.merge_patch import is_off, merged
 from varco_common.runtime.auth import AccountScope, Caller
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.command_api import ChangedOut, Patch, SettingsCommand
 from varco_common.runtime.documents import parsed
 from varco_common.runtime.passwords import good_argon2
 
@@ -45,30 +45,18 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
 
     @api.put("/accounts/{account}/archive", summary="Set it, as a whole")
     async def put(
-        account: AccountName,
-        command: Command,
-        _: AccountScope,
-        form: Annotated[ArchiveSection, Body()] = None,
-        *,
-        dry_run: DryRun = False,
+        account: AccountName, command: SettingsCommand, _: AccountScope, form: Annotated[ArchiveSection, Body()] = None
     ) -> ChangedOut:
         """`false`, `null` or an empty section turns all copies off, and empties the mailbox."""
         desired = await _desired(service, accounts.settings_of(account), form)
-        return ChangedOut.of(await service.change(account, command, desired, dry_run=dry_run))
+        return ChangedOut.of(await service.change(account, command, desired))
 
     @api.patch("/accounts/{account}/archive", summary="Change what the request names")
-    async def patch(
-        account: AccountName,
-        command: Command,
-        _: AccountScope,
-        form: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
-    ) -> ChangedOut:
+    async def patch(account: AccountName, command: SettingsCommand, _: AccountScope, form: Patch = None) -> ChangedOut:
         """What is left out stays; null or `off` removes. `off` alone turns all copies off."""
         current = accounts.settings_of(account)
         desired = await _desired(service, current, _patched(current, form))
-        return ChangedOut.of(await service.change(account, command, desired, dry_run=dry_run))
+        return ChangedOut.of(await service.change(account, command, desired))
 
     @api.get("/accounts/{account}/archive/status", summary="What is in its mailbox")
     async def status(account: AccountName, _: AccountScope) -> StatusOut:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
 
 from varco_common.base.errors import NotFound, TransientError
@@ -15,7 +15,7 @@ from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_account
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
+from varco_common.runtime.command_api import ChangedOut, Command, Patch, ReasonedCommand, SettingsCommand
 from varco_common.runtime.documents import parsed
 from varco_domains import commands
 from varco_domains.api.reputation import ReputationView
@@ -46,13 +46,13 @@ class DomainCommands:
     def __init__(self, domains: Projection[AccountDomains], prover: commands.Prover) -> None:
         self._executor, self._prover = CommandExecutor(domains), prover
 
-    async def set(self, account: str, request: CommandRequest, names: list[str], *, dry_run: bool) -> ChangedOut:
+    async def set(self, account: str, request: CommandRequest, names: list[str]) -> ChangedOut:
         unique = tuple(dict.fromkeys(names))
 
         def decide(state: AccountDomains | None, context: CommandContext) -> list[Change]:
             return commands.set_domains(_state(state, account), context, unique, self._prover, make_proof)
 
-        return ChangedOut.of(await self._executor.execute(account, request, decide, dry_run=dry_run))
+        return ChangedOut.of(await self._executor.execute(account, request, decide))
 
     async def add(self, account: str, request: CommandRequest, name: str) -> ChangedOut:
         def decide(state: AccountDomains | None, context: CommandContext) -> list[Change]:
@@ -130,24 +130,15 @@ def _sections(api: APIRouter, executor: DomainCommands, domains: Projection[Acco
         return AccountDomainsOut(account=account, version=version, domains=added, all=every)
 
     @api.put("/accounts/{account}/domains")
-    async def put(
-        account: AccountName, names: DomainsSection, request: Command, _: AccountScope, *, dry_run: DryRun = False
-    ) -> ChangedOut:
+    async def put(account: AccountName, names: DomainsSection, request: SettingsCommand, _: AccountScope) -> ChangedOut:
         """The whole list: domains that are left out are removed."""
-        return await executor.set(account, request, names, dry_run=dry_run)
+        return await executor.set(account, request, names)
 
     @api.patch("/accounts/{account}/domains")
-    async def patch(
-        account: AccountName,
-        request: Command,
-        _: AccountScope,
-        names: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
-    ) -> ChangedOut:
+    async def patch(account: AccountName, request: SettingsCommand, _: AccountScope, names: Patch = None) -> ChangedOut:
         """The whole list, as an account file has it. null or `off`: none."""
         section = [] if is_off(names) else parsed(_SECTION, names)
-        return await executor.set(account, request, section, dry_run=dry_run)
+        return await executor.set(account, request, section)
 
 
 def _single(api: APIRouter, executor: DomainCommands, checks: Checks, shown: Any) -> None:

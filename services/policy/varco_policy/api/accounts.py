@@ -1,14 +1,13 @@
 """Accounts: list, show, apply a whole file, close."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Response
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.eventsourcing.commands import CommandRequest
 from varco_common.runtime.auth import AccountScope, Admin, Caller
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.command_api import ChangedOut, Command, Patch, SettingsCommand
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
@@ -42,40 +41,28 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
 
     @api.put("/{account}")
     async def apply_account(
-        account: AccountName,
-        document: AccountDocument,
-        command: Command,
-        token: AccountScope,
-        *,
-        dry_run: DryRun = False,
+        account: AccountName, document: AccountDocument, command: SettingsCommand, token: AccountScope
     ) -> ChangedOut:
         """Makes each section that is there what the document says; opens the account.
 
         Applied again, it changes nothing.
         """
-        return await apply(account, lambda _: document, command, token, dry_run=dry_run)
+        return await apply(account, lambda _: document, command, token)
 
     @api.patch("/{account}")
     async def patch_account(
-        account: AccountName,
-        command: Command,
-        token: AccountScope,
-        document: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
+        account: AccountName, command: SettingsCommand, token: AccountScope, document: Patch = None
     ) -> ChangedOut:
         """What an account file does: what is left out stays, null or `off` removes.
 
         A list is the whole list. Opens the account if it does not exist.
         """
         patch = {} if document is None else document
-        return await apply(account, lambda current: patched_document(patch, current), command, token, dry_run=dry_run)
+        return await apply(account, lambda current: patched_document(patch, current), command, token)
 
-    async def apply(
-        account: str, describe: Describe, command: CommandRequest, token: ApiToken, *, dry_run: bool
-    ) -> ChangedOut:
-        hashing = AccountHashing.of(verifier, account, token)
-        return await _apply(runner, account, describe, command, hashing, dry_run=dry_run)
+    async def apply(account: str, describe: Describe, command: CommandRequest, token: ApiToken) -> ChangedOut:
+        hashing = AccountHashing.of(verifier, account, token, dry_run=command.dry_run)
+        return await _apply(runner, account, describe, command, hashing)
 
     @api.delete("/{account}")
     async def close_account(account: AccountName, command: Command, _: Admin) -> ChangedOut:
@@ -91,13 +78,7 @@ def router(runner: CommandRunner, verifier: PasswordVerifier) -> APIRouter:
 
 
 async def _apply(
-    runner: CommandRunner,
-    account: str,
-    describe: Describe,
-    command: CommandRequest,
-    hashing: AccountHashing,
-    *,
-    dry_run: bool,
+    runner: CommandRunner, account: str, describe: Describe, command: CommandRequest, hashing: AccountHashing
 ) -> ChangedOut:
     version = await runner.accounts.projection.version(account)
     current = runner.accounts.get(account)
@@ -106,12 +87,9 @@ async def _apply(
         raise RefusedCommand(f"the file describes {document.account}, not {account}")
     if current is None and not command.is_admin:
         raise HTTPException(403, "Only an admin's token may open an account.")
-    desired = await parse_document(document, current, hashing, command.reason, dry_run=dry_run)
+    desired = await parse_document(document, current, hashing, command.reason)
     if command.expected_version is None:  # the document was compared with this version
         command = command._replace(expected_version=version)
     return await runner.apply(
-        account,
-        command,
-        lambda state, context: changes_to(desired, state, context, runner.owners),
-        dry_run=dry_run,
+        account, command, lambda state, context: changes_to(desired, state, context, runner.owners)
     )

@@ -42,13 +42,8 @@ class CommandRunner:
         """Changes an account that exists, or raises NotFound."""
         return await self.apply(name, request, lambda account, context: decide(_existing(account, name), context))
 
-    async def apply(
-        self, name: str, request: CommandRequest, decide: Decide[Account], *, dry_run: bool = False
-    ) -> ChangedOut:
-        """Changes an account, or opens it.
-
-        With `dry_run` it only answers with what would change.
-        """
+    async def apply(self, name: str, request: CommandRequest, decide: Decide[Account]) -> ChangedOut:
+        """Changes an account, or opens it."""
         if name in RESERVED_NAMES:
             raise RefusedCommand(f"no account can be called {name}")
 
@@ -61,7 +56,7 @@ class CommandRunner:
                 raise HTTPException(403, refusal)
             return changes
 
-        return ChangedOut.of(await self._executor.execute(name, request, permitted, dry_run=dry_run))
+        return ChangedOut.of(await self._executor.execute(name, request, permitted))
 
 
 def _existing(account: Account | None, name: str) -> Account:

@@ -46,32 +46,36 @@ _NOT_HASHED = "(a dry run hashes nothing)"
 
 
 class AccountHashing(NamedTuple):
-    """Hashes for one account. Accounts take turns; one request may ask for `most` passwords."""
+    """Hashes for one account. Accounts take turns; one request may ask for `most` passwords.
+
+    A dry run hashes nothing.
+    """
 
     verifier: PasswordVerifier
     account: str
     most: int
+    dry_run: bool = False
 
     @classmethod
-    def of(cls, verifier: PasswordVerifier, account: str, token: ApiToken) -> Self:
-        return cls(verifier, f"account {account}", MAX_USERS if token.is_admin else MAX_PASSWORDS)
+    def of(cls, verifier: PasswordVerifier, account: str, token: ApiToken, *, dry_run: bool = False) -> Self:
+        return cls(verifier, f"account {account}", MAX_USERS if token.is_admin else MAX_PASSWORDS, dry_run)
 
     async def verify(self, digest: str, password: str) -> bool:
         return await self.verifier.verify(digest, password, self.account)
 
     async def make(self, password: str) -> str:
-        return await self.verifier.make(password, self.account)
+        return _NOT_HASHED if self.dry_run else await self.verifier.make(password, self.account)
 
 
 async def parse_document(
-    document: AccountDocument, account: Account | None, hashing: AccountHashing, reason: str, *, dry_run: bool
+    document: AccountDocument, account: Account | None, hashing: AccountHashing, reason: str
 ) -> DesiredAccount:
     """The account that the file describes. A password that is right already is no change."""
     desired = parse_without_users(document, account, reason)
     if document.users is None:
         return desired
     credentials = account.credentials if account else {}
-    return replace(desired, users=await parse_users("users", document.users, credentials, hashing, dry_run=dry_run))
+    return replace(desired, users=await parse_users("users", document.users, credentials, hashing))
 
 
 def parse_without_users(document: AccountDocument, account: Account | None, reason: str) -> DesiredAccount:
@@ -100,12 +104,7 @@ def parse_without_users(document: AccountDocument, account: Account | None, reas
 
 
 async def parse_users(
-    section: str,
-    users: Iterable[UserIn],
-    credentials: Mapping[str, Credential],
-    hashing: AccountHashing,
-    *,
-    dry_run: bool = False,
+    section: str, users: Iterable[UserIn], credentials: Mapping[str, Credential], hashing: AccountHashing
 ) -> dict[str, DesiredUser]:
     """The users by login.
 
@@ -123,7 +122,7 @@ async def parse_users(
             login = normalization.normal_login(user.login)
             if login in desired:
                 raise RefusedCommand(f"the login {login} is given twice")
-            hashed = await new_hash(user, credentials.get(login), hashing, dry_run=dry_run)
+            hashed = await new_hash(user, credentials.get(login), hashing)
             removed = {name for name in user.model_fields_set if getattr(user, name) is None}
             name, disabled = (
                 login if "name" in removed else user.name,
@@ -133,9 +132,7 @@ async def parse_users(
     return desired
 
 
-async def new_hash(
-    form: PasswordForm, credential: Credential | None, hashing: AccountHashing, *, dry_run: bool = False
-) -> str | None:
+async def new_hash(form: PasswordForm, credential: Credential | None, hashing: AccountHashing) -> str | None:
     """The hash to store; None if there is nothing to change."""
     if form.password and form.password_hash:
         raise RefusedCommand("give a password or a password_hash, not both")
@@ -147,7 +144,7 @@ async def new_hash(
     password = form.password.get_secret_value()
     if credential and await hashing.verify(credential.hash, password):
         return None
-    return _NOT_HASHED if dry_run else await hashing.make(password)
+    return await hashing.make(password)
 
 
 def parse_network(text: str, reason: str, *, force: bool) -> str:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
 from varco_common.base import units
@@ -14,7 +14,7 @@ from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_account
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun, ReasonedCommand
+from varco_common.runtime.command_api import ChangedOut, Command, Patch, ReasonedCommand, SettingsCommand
 from varco_ratelimit import commands
 from varco_ratelimit.api import schemas
 from varco_ratelimit.api.schemas import QuotaCommand
@@ -49,9 +49,7 @@ class QuotaCommands:
     def __init__(self, quotas: Projection[AccountQuotas]) -> None:
         self._executor = CommandExecutor(quotas)
 
-    async def execute(
-        self, account: str, request: CommandRequest, command: QuotaCommand, *, dry_run: bool = False
-    ) -> ChangedOut:
+    async def execute(self, account: str, request: CommandRequest, command: QuotaCommand) -> ChangedOut:
         """Raises what `command` raises, ConflictError, TransientError.
 
         403 where the token may not.
@@ -64,7 +62,7 @@ class QuotaCommands:
                 raise HTTPException(403, "An account's token may make its quotas stricter, never looser.")
             return changes
 
-        return ChangedOut.of(await self._executor.execute(account, request, decide, dry_run=dry_run))
+        return ChangedOut.of(await self._executor.execute(account, request, decide))
 
 
 def router(quotas: Projection[AccountQuotas], usage: UsageReader) -> APIRouter:
@@ -85,26 +83,17 @@ def _quotas(api: APIRouter, executor: QuotaCommands, quotas: Projection[AccountQ
         return QuotasOut(account=account, quotas=document, version=version, used=usage.whole_account(account))
 
     @api.put("/accounts/{account}/quotas")
-    async def put(
-        account: AccountName, form: schemas.Section, request: Command, _: AccountScope, *, dry_run: DryRun = False
-    ) -> ChangedOut:
+    async def put(account: AccountName, form: schemas.Section, request: SettingsCommand, _: AccountScope) -> ChangedOut:
         """All limits: those left out are gone.
 
         Exceptions only where there are some in it. `off`: no limits.
         """
-        return await executor.execute(account, request, schemas.quotas_command(form), dry_run=dry_run)
+        return await executor.execute(account, request, schemas.quotas_command(form))
 
     @api.patch("/accounts/{account}/quotas")
-    async def patch(
-        account: AccountName,
-        request: Command,
-        _: AccountScope,
-        form: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
-    ) -> ChangedOut:
+    async def patch(account: AccountName, request: SettingsCommand, _: AccountScope, form: Patch = None) -> ChangedOut:
         """What is left out stays; null removes. `off` alone: no limits, no exceptions."""
-        return await executor.execute(account, request, schemas.quotas_patch(form), dry_run=dry_run)
+        return await executor.execute(account, request, schemas.quotas_patch(form))
 
 
 def _exceptions(api: APIRouter, executor: QuotaCommands) -> None:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Response
 
 from varco_common.events import RouteRule, Smarthost
 from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.command_api import ChangedOut, Patch, SettingsCommand
 from varco_relay.api.route_forms import RouteRulesIn
 from varco_relay.api.route_patches import patched_rules
 from varco_relay.api.schemas import RouteRulesOut
@@ -45,30 +44,17 @@ def router(
         return RouteRulesOut(account=account, routes=rules_section(state.rules if state else ()), version=version)
 
     @api.put("", summary="Set the whole list")
-    async def put(
-        account: str, command: Command, _: AccountScope, routes: RouteRulesIn, *, dry_run: DryRun = False
-    ) -> ChangedOut:
+    async def put(account: str, command: SettingsCommand, _: AccountScope, routes: RouteRulesIn) -> ChangedOut:
         requests = [route.rule() for route in routes]
-        return await change(account, command, lambda _: requests, dry_run=dry_run)
+        return await change(account, command, lambda _: requests)
 
     @api.patch("", summary="Set the whole list, and keep what its entries leave out")
-    async def patch(
-        account: str,
-        command: Command,
-        _: AccountScope,
-        routes: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
-    ) -> ChangedOut:
+    async def patch(account: str, command: SettingsCommand, _: AccountScope, routes: Patch = None) -> ChangedOut:
         """Entries are known by their senders and recipients. null removes all."""
-        return await change(account, command, lambda current: patched_rules(current, routes), dry_run=dry_run)
+        return await change(account, command, lambda current: patched_rules(current, routes))
 
     async def change(
-        account: str,
-        command: CommandRequest,
-        desire: Callable[[tuple[RouteRule, ...]], list[RuleRequest]],
-        *,
-        dry_run: bool,
+        account: str, command: CommandRequest, desire: Callable[[tuple[RouteRule, ...]], list[RuleRequest]]
     ) -> ChangedOut:
         freedom = RouteFreedom.of(command, private_routes=private_routes)
 
@@ -79,7 +65,7 @@ def router(
             return set_rules(state, context, requests, secret_box, freedom, former=former)
 
         async def execute(former: Sequence[Smarthost]) -> CommandResult:
-            return await executor.execute(account, command, partial(decide, former=former), dry_run=dry_run)
+            return await executor.execute(account, command, partial(decide, former=former))
 
         return ChangedOut.of(await former_hops.tried(account, execute))
 

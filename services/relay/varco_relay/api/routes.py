@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Response
 
 from varco_common.base.errors import NotFound
 from varco_common.events import Route, Smarthost
@@ -12,7 +12,7 @@ from varco_common.eventsourcing.command_executor import CommandExecutor
 from varco_common.eventsourcing.commands import Change, CommandContext, CommandRequest, CommandResult
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
-from varco_common.runtime.command_api import ChangedOut, Command, DryRun
+from varco_common.runtime.command_api import ChangedOut, Command, Patch, SettingsCommand
 from varco_relay.api.route_check import RouteCheckIn, chosen_route
 from varco_relay.api.route_forms import RouteIn
 from varco_relay.api.route_health import hops_of, waiting_since
@@ -76,35 +76,19 @@ def router(
 
     @api.put("", summary="Set where it goes")
     async def put(
-        account: str,
-        command: Command,
-        _: AccountScope,
-        route: RouteIn | Literal["blackhole", "mx"],
-        *,
-        dry_run: DryRun = False,
+        account: str, command: SettingsCommand, _: AccountScope, route: RouteIn | Literal["blackhole", "mx"]
     ) -> ChangedOut:
         """An account that is not open yet may have its route set."""
         request = _named(route) if isinstance(route, str) else route.request()
-        return await change(account, command, lambda _: request, dry_run=dry_run)
+        return await change(account, command, lambda _: request)
 
     @api.patch("", summary="Change what the request names")
-    async def patch(
-        account: str,
-        command: Command,
-        _: AccountScope,
-        route: Annotated[Any, Body()] = None,
-        *,
-        dry_run: DryRun = False,
-    ) -> ChangedOut:
+    async def patch(account: str, command: SettingsCommand, _: AccountScope, route: Patch = None) -> ChangedOut:
         """What is left out stays; null removes. null alone: back to the default route."""
-        return await change(account, command, lambda current: patched_route(current, route), dry_run=dry_run)
+        return await change(account, command, lambda current: patched_route(current, route))
 
     async def change(
-        account: str,
-        command: CommandRequest,
-        desire: Callable[[Route | None], RouteRequest | None],
-        *,
-        dry_run: bool,
+        account: str, command: CommandRequest, desire: Callable[[Route | None], RouteRequest | None]
     ) -> ChangedOut:
         freedom = RouteFreedom.of(command, private_routes=private_routes)
 
@@ -116,13 +100,13 @@ def router(
             return remove_route(state, context) if current else []
 
         async def execute(former: Sequence[Smarthost]) -> CommandResult:
-            return await executor.execute(account, command, partial(decide, former=former), dry_run=dry_run)
+            return await executor.execute(account, command, partial(decide, former=former))
 
         return ChangedOut.of(await former_hops.tried(account, execute))
 
     @api.delete("", summary="Back to the default route")
-    async def delete(account: str, command: Command, _: AccountScope, *, dry_run: DryRun = False) -> ChangedOut:
-        return ChangedOut.of(await executor.execute(account, command, remove_route, dry_run=dry_run))
+    async def delete(account: str, command: SettingsCommand, _: AccountScope) -> ChangedOut:
+        return ChangedOut.of(await executor.execute(account, command, remove_route))
 
     _add_test(api, routes, rules, default_route, test_route)
     _add_hold(api, routes, executor)
