@@ -107,6 +107,11 @@ def rows(columns: Sequence[str], records: Iterable[Mapping[str, Any]], empty: st
     table(columns, ([record.get(name) for name in columns] for record in records), empty)
 
 
+def listing(columns: Sequence[str], records: Sequence[Mapping[str, Any]], as_json: bool, empty: str = "none") -> None:
+    """Prints records as JSON, or these fields of each as a table."""
+    show(records, as_json, lambda: rows(columns, records, empty))
+
+
 def record(fields: Mapping[str, Any]) -> None:
     """Prints one record, a line for each field."""
     shown = [(name.replace("_", " "), _cell(name, value).text) for name, value in fields.items()]

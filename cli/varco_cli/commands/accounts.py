@@ -21,7 +21,7 @@ def list_accounts(as_json: Json = False) -> None:
     """
     accounts = api_client.call("policy", "GET", "/accounts")
     columns = ("account", "language", "users", "senders", "networks", "hosts", "opened_at")
-    output.show(accounts, as_json, lambda: output.rows(columns, accounts))
+    output.listing(columns, accounts, as_json)
 
 
 @app.command("open")

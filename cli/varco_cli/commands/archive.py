@@ -48,7 +48,7 @@ def status(as_json: Json = False) -> None:
     """
     answer = api_client.call("archive", "GET", "/archive")
     columns = ("account", "login", "forward", "keep", "copies", "octets", "oldest", "collected", "in_session")
-    output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no account's mail is copied"))
+    output.listing(columns, answer, as_json, empty="no account's mail is copied")
 
 
 @app.command("enable")
@@ -136,7 +136,7 @@ def search(
     if not answer:
         check_account(account)
     columns = ("mail", "arrived", "size", "sender", "recipients", "subject")
-    output.show(answer, as_json, lambda: output.rows(columns, answer, empty="no copy is like that"))
+    output.listing(columns, answer, as_json, empty="no copy is like that")
 
 
 @app.command("export")

@@ -28,7 +28,7 @@ def list_letters(
     """
     answer = api_client.call("audit", "GET", "/deadletters", params={"service": service})
     columns = ("id", "at", "times", "why")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.listing(columns, answer, as_json)
 
 
 @app.command("show")

@@ -23,7 +23,7 @@ def list_networks(account: Account, as_json: Json = False) -> None:
     """
     networks = api_client.call("policy", "GET", f"/accounts/{account}/networks")
     columns = ("network", "normalise", "domain", "since", "reason")
-    output.show(networks, as_json, lambda: output.rows(columns, networks))
+    output.listing(columns, networks, as_json)
 
 
 @app.command("trust")

@@ -27,7 +27,7 @@ def list_notices(account: Account, as_json: Json = False) -> None:
     """
     notices = api_client.call("policy", "GET", f"/accounts/{account}/notices")
     columns = ("notice", "language", "own", "text", "facts")
-    output.show(notices, as_json, lambda: output.rows(columns, notices))
+    output.listing(columns, notices, as_json)
 
 
 @app.command("set")

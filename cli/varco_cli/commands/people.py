@@ -47,7 +47,7 @@ def list_people(as_json: Json = False) -> None:
     """
     answer = api_client.call("console", "GET", "/people")
     columns = ("name", "role", "account", "added_at", "has_password", "has_second_factor", "sessions")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.listing(columns, answer, as_json)
 
 
 @app.command("link")

@@ -86,7 +86,7 @@ def top(
     params = {"by": by.value, "per": per, "account": account, "limit": limit}
     answer = api_client.call(_SERVICE, "GET", "/quotas/top", params=params)
     columns = ("account", "sender", "messages", "recipients", "bytes")
-    output.show(answer, as_json, lambda: output.rows(columns, answer, empty=f"nobody has sent in the last {per}"))
+    output.listing(columns, answer, as_json, empty=f"nobody has sent in the last {per}")
 
 
 @app.command("set")

@@ -25,7 +25,7 @@ def list_routes(as_json: Json = False) -> None:
     """
     answer = [_route(account["account"]) for account in api_client.call("policy", "GET", "/accounts")]
     columns = ("account", "goes_to", "waiting", "untried")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.listing(columns, answer, as_json)
 
 
 @app.command("show")
@@ -128,7 +128,7 @@ def which_route(
         "sections": {name: sections[name] for name in ("route", "routes") if name in sections},
     }
     answer = api_client.call("relay", "POST", f"/accounts/{account}/routes/chosen", json=form)
-    output.show(answer, as_json, lambda: output.rows(("recipient", "goes_to", "why"), answer))
+    output.listing(("recipient", "goes_to", "why"), answer, as_json)
 
 
 @app.command("remove")

@@ -33,7 +33,7 @@ def list_tokens(account: OfAccount = "", as_json: Json = False) -> None:
     """
     answer = api_client.call("policy", "GET", _path(account))
     columns = ("id", "name", "issued_at", "until", "used_at")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.listing(columns, answer, as_json)
 
 
 @app.command("issue")

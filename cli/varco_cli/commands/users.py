@@ -27,7 +27,7 @@ def list_users(account: Account, as_json: Json = False) -> None:
     """
     answer = api_client.call("policy", "GET", f"/accounts/{account}/users")
     columns = ("login", "name", "disabled", "hash", "changed_at", "used_at")
-    output.show(answer, as_json, lambda: output.rows(columns, answer))
+    output.listing(columns, answer, as_json)
 
 
 @app.command("put")
