@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-
 from varco_common.base import units
 from varco_common.events import AnyEvent, Choice
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.replay.replayable import (
     IndependentReplay,
-    RefusedSection,
     ReplayCase,
     Sections,
     SettingsLine,
@@ -22,6 +19,7 @@ from varco_common.eventsourcing.replay.settings_history import SettingsHistory, 
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
+from varco_common.runtime.documents import refused_sections
 from varco_filelink.api.schemas import desired_after
 from varco_filelink.commands import DesiredLinkSettings, change_settings, format_keep, settings_event
 from varco_filelink.decide import VOTER, decide
@@ -85,11 +83,8 @@ class FilelinkReplay(IndependentReplay):
 
 
 def _desired(settings: LinkSettings | None, patch: Any) -> DesiredLinkSettings | None:
-    try:
+    with refused_sections(_SECTION):
         return desired_after(settings, patch, _SECTION)
-    except RequestValidationError as error:
-        first = error.errors()[0]
-        raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
 
 
 def _sections(settings: LinkSettings) -> Sections:

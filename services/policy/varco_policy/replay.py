@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
-from fastapi.exceptions import RequestValidationError
 from msgspec.structs import replace
 
-from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
     AnyEvent,
     AnyPolicyEvent,
@@ -32,6 +30,7 @@ from varco_common.eventsourcing.replay.settings_history import SettingsHistory, 
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.ballot import Ballot, Vote
 from varco_common.mail.replies import Reply
+from varco_common.runtime.documents import refused_sections
 from varco_policy.account_directory import account_of
 from varco_policy.api.account_patch import patched_document
 from varco_policy.api.request_parsing import parse_without_users
@@ -133,7 +132,7 @@ def _changes(account: Account | None, name: str, sections: Mapping[str, Any], at
 
     No vote depends on passwords, so they are left out.
     """
-    try:
+    with refused_sections():
         document = patched_document(dict(sections), account)
         if document.account not in (None, name):
             raise RefusedSection(f"the file describes {document.account}, not {name}")
@@ -144,11 +143,6 @@ def _changes(account: Account | None, name: str, sections: Mapping[str, Any], at
             users = {login: DesiredUser(None, None if login in credentials else _ANY_HASH) for login in logins}
             desired = replace(desired, users=users)
         return changes_to(desired, account, CommandContext(name, at, "rehearsal"), _NO_OWNERS)
-    except RequestValidationError as error:
-        first = error.errors()[0]
-        raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
-    except RefusedCommand as error:
-        raise RefusedSection(str(error)) from None
 
 
 def _folded(account: Account | None, events: Iterable[Event]) -> Account | None:

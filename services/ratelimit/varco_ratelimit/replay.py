@@ -4,9 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from fastapi.exceptions import RequestValidationError
-
-from varco_common.base.errors import RefusedCommand
 from varco_common.events import (
     AccountClosed,
     AnyEvent,
@@ -19,7 +16,6 @@ from varco_common.events import (
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.replay.replayable import (
-    RefusedSection,
     ReplayCase,
     Sections,
     SettingsLine,
@@ -29,6 +25,7 @@ from varco_common.eventsourcing.replay.settings_history import SettingsHistory, 
 from varco_common.eventsourcing.replay.settings_view import FoldedSettings
 from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.ballot import Vote
+from varco_common.runtime.documents import refused_sections
 from varco_ratelimit.api import schemas
 from varco_ratelimit.decide import VOTER, amounts_of, decide
 from varco_ratelimit.known_recipients import DAYS, KnownRecipients, day_of, first_time_count, pair_of
@@ -170,13 +167,8 @@ class QuotaReplay:
 
 
 def _changes(command: schemas.QuotaCommand, account: AccountQuotas, context: CommandContext) -> list[Change]:
-    try:
+    with refused_sections(_SECTION):
         return command(account, context)
-    except RequestValidationError as error:
-        first = error.errors()[0]
-        raise RefusedSection(first["msg"], tuple(map(str, first["loc"][1:]))) from None
-    except RefusedCommand as error:
-        raise RefusedSection(str(error), (_SECTION,)) from None
 
 
 def _show(account: AccountQuotas) -> Sections:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from fastapi.exceptions import RequestValidationError
-
-from varco_common.base.errors import RefusedCommand
 from varco_common.events import AnyEvent, Route
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection import Projection
+from varco_common.eventsourcing.replay.replayable import RefusedSection
 from varco_common.mail.route_question import RouteAnswer, decode_question, encode
+from varco_common.runtime.documents import refused_sections
 from varco_relay.api.route_patches import patched_route, patched_rules
 from varco_relay.model import account_route, route_rules
 from varco_relay.model.account_route import AccountRoute
@@ -85,12 +84,10 @@ class OtherRoutes:
         """For audit's what-if."""
         question = decode_question(data)
         try:
-            after, changes = self.under(question.account, question.sections)
-        except RequestValidationError as error:
-            first = error.errors()[0]
-            return encode(RouteAnswer(refused=first["msg"], where=tuple(map(str, first["loc"][1:]))))
-        except RefusedCommand as error:
-            return encode(RouteAnswer(refused=str(error)))
+            with refused_sections():
+                after, changes = self.under(question.account, question.sections)
+        except RefusedSection as refusal:
+            return encode(RouteAnswer(refused=str(refusal), where=refusal.where))
         names: dict[str, int] = {}
         places = [
             [names.setdefault(routes.chosen(*pair).goes_to, len(names)) for pair in question.pairs]
