@@ -12,6 +12,7 @@ from varco_common.events import Failure
 from varco_common.mail.account_texts import AccountTexts
 from varco_common.mail.delivery_options import decode_xtext
 from varco_common.mail.envelope import Envelope
+from varco_common.mail.wire_form import dot_stuffed
 from varco_relay import dsn_text
 from varco_relay.model.queue import DsnAction
 
@@ -80,7 +81,7 @@ def compose(content: DsnContent) -> bytes:
     ]
     marker = f"--{boundary}".encode()
     body = b"".join(marker + b"\r\n" + part + b"\r\n" for part in parts) + marker + b"--\r\n"
-    return _stuffed(_head(content, boundary, utf8=utf8).encode() + b"\r\n" + body)
+    return dot_stuffed(_head(content, boundary, utf8=utf8).encode() + b"\r\n" + body)
 
 
 def _head(content: DsnContent, boundary: str, *, utf8: bool) -> str:
@@ -192,8 +193,3 @@ def _folded(text: str, *, utf8: bool, indent: str = "  ") -> str:
     """
     clean = "".join(c if c.isprintable() and (utf8 or c.isascii()) else "?" for c in text)
     return f"{CRLF}{indent}".join(wrap(clean, 72) or ["-"])
-
-
-def _stuffed(message: bytes) -> bytes:
-    stuffed = message.replace(b"\r\n.", b"\r\n..")
-    return b"." + stuffed if stuffed.startswith(b".") else stuffed

@@ -1,5 +1,7 @@
 """How audit asks relay which routes past mail would take under another account file. Pure."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,21 +35,8 @@ class RouteAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     where: tuple[str, ...] = ()
 
 
-_question = msgspec.json.Decoder(RouteQuestion)
-_answer = msgspec.json.Decoder(RouteAnswer)
+encode = msgspec.json.encode
 
-
-def encode(message: RouteQuestion | RouteAnswer) -> bytes:
-    return msgspec.json.encode(message)
-
-
-def decode_question(data: bytes) -> RouteQuestion:
-    """Raises msgspec.DecodeError."""
-    question: RouteQuestion = decode_json(_question, data)
-    return question
-
-
-def decode_answer(data: bytes) -> RouteAnswer:
-    """Raises msgspec.DecodeError."""
-    answer: RouteAnswer = decode_json(_answer, data)
-    return answer
+# Both raise msgspec.DecodeError.
+decode_question: Callable[[bytes], RouteQuestion] = partial(decode_json, msgspec.json.Decoder(RouteQuestion))
+decode_answer: Callable[[bytes], RouteAnswer] = partial(decode_json, msgspec.json.Decoder(RouteAnswer))

@@ -1,4 +1,4 @@
-"""Counts the dots that wire form adds: at each line that begins with one (RFC 5321 4.5.2)."""
+"""The dots that wire form adds: at each line that begins with one (RFC 5321 4.5.2)."""
 
 from varco_common.mime.byte_search import count_marked
 
@@ -21,3 +21,9 @@ class DotCounter:
 def count_dots(body: bytes) -> int:
     """The dots of a whole body."""
     return count_marked(body, _STUFFED, 2) + body.startswith(b".")
+
+
+def dot_stuffed(text: bytes) -> bytes:
+    """The text in wire form."""
+    stuffed = text.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if text.startswith(b".") else stuffed

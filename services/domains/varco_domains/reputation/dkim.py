@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from varco_common.dns.answers import Answer, Found, Unknown
 from varco_common.events import Colour, ReputationFinding
+from varco_domains.dkim import tags_of
 from varco_domains.reputation.finding import txt
 
 CHECK = "DKIM"
@@ -39,10 +40,4 @@ def dkim_finding(domain: str, keys: Sequence[KeyRecord], waiting: Mapping[str, s
 
 def _published(key: KeyRecord) -> bool:
     records = key.answer.records if isinstance(key.answer, Found) else ()
-    return any(_tags(record).get("p") == _tags(key.value)["p"] for record in records)
-
-
-def _tags(record: str) -> dict[str, str]:
-    """RFC 6376 3.2. White space inside a value does not count."""
-    pairs = (part.partition("=") for part in record.split(";"))
-    return {name.strip(): "".join(value.split()) for name, equals, value in pairs if equals}
+    return any(tags_of(record).get("p") == tags_of(key.value)["p"] for record in records)

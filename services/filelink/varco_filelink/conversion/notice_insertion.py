@@ -5,6 +5,7 @@ import codecs
 import re
 
 from varco_common.mail.notices import ascii_of
+from varco_common.mail.wire_form import dot_stuffed
 from varco_common.mime import Part
 from varco_filelink.conversion.html_end import end_of_html
 from varco_filelink.conversion.notice_text import LinkNotice
@@ -108,12 +109,6 @@ def without_fields(header: bytes, names: re.Pattern[bytes]) -> bytes:
         if not dropping:
             lines.append(line)
     return b"".join(lines)
-
-
-def dot_stuffed(lines: bytes) -> bytes:
-    """In wire form: doubles the dot at the start of a line (RFC 5321 4.5.2)."""
-    lines = lines.replace(b"\r\n.", b"\r\n..")
-    return b"." + lines if lines.startswith(b".") else lines
 
 
 def _notice(part: Part, block: LinkNotice, charset: str, *, eight_bit: bool) -> bytes:
