@@ -2,7 +2,6 @@
 
 import re
 
-ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 MAX_PASSWORD_BYTES = 1024
 
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,254}")

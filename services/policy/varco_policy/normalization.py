@@ -11,7 +11,6 @@ from varco_common.events.ban_table import unmapped
 from varco_common.mail.sender_patterns import HOST_NAME, normal
 
 RESERVED_NAMES = frozenset({"admin"})  # the scope of tokens that are valid for all accounts
-ACCOUNT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 BROADEST = {4: 8, 6: 16}  # prefix lengths; a broader network is only trusted by force
 
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,254}")

@@ -12,7 +12,7 @@ from varco_common.account_file import yaml_mistakes
 from varco_common.account_file.owners import KEYS
 from varco_common.account_file.schema import section_by_key
 from varco_common.base.errors import VarcoError
-from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
+from varco_common.base.wording import ACCOUNT_EXPECTED, ACCOUNT_NAME, near, shown
 
 
 def _meant(section: str) -> str:
@@ -35,9 +35,6 @@ class _Loader(yaml.SafeLoader):
 MAX_NODES = 500_000  # 20,000 users with all their fields are 200,000
 MAX_CHARACTERS = 8 * 2**20  # of all values and keys; 20,000 users with all their fields are 4 million
 MAX_DEPTH = 30  # an account file has five levels
-
-
-_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 Place = Callable[[Sequence[str]], str]
@@ -116,7 +113,7 @@ class AccountFile:
             raise AccountFileError(f"{self.name}: the name of the account is missing: write account: acme")
         if isinstance(account, int | float) and not isinstance(account, bool):
             raise AccountFileError(f"{self.place(['account'])}: put it in quotes: YAML reads it as a number")
-        if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
+        if not isinstance(account, str) or not re.fullmatch(ACCOUNT_NAME, account):
             raise AccountFileError(f"{self.place(['account'])}: {shown(account)}: expected {ACCOUNT_EXPECTED}")
         return account
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from varco_common.base import units
 from varco_common.base.form_fields import FieldHint, field_at, keys_at
-from varco_common.base.wording import ACCOUNT_EXPECTED, near, shown
+from varco_common.base.wording import ACCOUNT_EXPECTED, ACCOUNT_NAME, near, shown
 
 EXPLAINED = "explained"
 _SENTENCES = (EXPLAINED, "refused")  # the types of errors whose text is a sentence already
 TIME_EXPECTED = "a time such as 2026-12-24 or 2026-12-24T18:00"
 
-_PATTERNS = {r"^[a-z0-9][a-z0-9-]{0,62}$": ACCOUNT_EXPECTED}
+_PATTERNS = {ACCOUNT_NAME: ACCOUNT_EXPECTED}
 _BY_TYPE = {
     "bool": "true or false",
     "dict": "keys with values, such as {name: value}",

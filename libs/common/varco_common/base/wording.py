@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
+ACCOUNT_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 ACCOUNT_EXPECTED = "small letters, digits and '-', such as acme"
 
 _MAX_SHOWN = 60

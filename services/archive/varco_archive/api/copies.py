@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from varco_archive.api.schemas import AccountName, CopyOut, CopyPage
+from varco_archive.api.schemas import CopyOut, CopyPage
 from varco_archive.copy_index import CopyQuery, Time
 from varco_archive.copy_reader import unstuffed
 from varco_archive.copy_service import CopyService
@@ -15,6 +15,7 @@ from varco_common.base.errors import NotFound, PoisonError
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import Command, ReasonedCommand
+from varco_common.runtime.request_model import AccountName
 
 MailId = Annotated[str, Path(pattern=r"^[0-9a-z]{20}$", description="The mail's id.")]
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Body
 from pydantic import TypeAdapter
 
 from varco_archive.api.schemas import (
-    AccountName,
     ArchiveIn,
     ArchiveOut,
     ArchiveSection,
@@ -25,6 +24,7 @@ from varco_common.runtime.auth import AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Patch, SettingsCommand
 from varco_common.runtime.documents import parsed
 from varco_common.runtime.passwords import good_argon2
+from varco_common.runtime.request_model import AccountName
 
 _FORM: TypeAdapter[ArchiveIn] = TypeAdapter(ArchiveIn)
 _SHORT = {"forward": "to"}  # `forward: boss@acme.example`

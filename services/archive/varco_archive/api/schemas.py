@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from varco_archive import normalization
@@ -12,25 +11,18 @@ from varco_archive.model import DEFAULT_KEEP_SECONDS, CopySettings, ForwardingTa
 from varco_common.base import units
 from varco_common.base.settings import Duration
 from varco_common.events import CopyForm, CopySource
+from varco_common.runtime.request_model import StrictModel, none_if_off
 
 
 def _off(value: object) -> object:
-    """YAML reads a bare `off` as false."""
-    return None if value in (False, "off", {}) else value
+    return none_if_off(value) or None  # so is an empty one
 
 
 def _forward(value: object) -> object:
     return {"to": value} if isinstance(value, str) else value
 
 
-AccountName = Annotated[str, Path(pattern=normalization.ACCOUNT, description="The account's name.")]
 Address = Annotated[str, AfterValidator(normalization.address)]
-
-
-class StrictModel(BaseModel):
-    """A field that does not exist is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Pop3In(StrictModel):

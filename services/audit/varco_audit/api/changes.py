@@ -11,8 +11,7 @@ from varco_audit.replay.replay_turns import ReplayTurns, seconds_for
 from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.runtime.auth import AccountScope
-
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
+from varco_common.runtime.request_model import AccountName
 
 
 class UndoOut(BaseModel):

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,9 +23,9 @@ from varco_common.base.units import MAX_SEQUENCE
 from varco_common.bus import Bus
 from varco_common.events import AccountOpened
 from varco_common.runtime.auth import READS, AccountScope, Admin
+from varco_common.runtime.request_model import AccountName
 from varco_common.runtime.tokens import ApiToken
 
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The account's name.")]
 Since = Annotated[datetime, Query(description="RFC 3339, with its offset from UTC.")]
 Until = Annotated[datetime | None, Query(description="As `since`; now, where it is left out.")]
 

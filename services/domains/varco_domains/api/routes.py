@@ -17,9 +17,10 @@ from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_account
 from varco_common.runtime.command_api import ChangedOut, Command, Patch, ReasonedCommand, SettingsCommand
 from varco_common.runtime.documents import parsed
+from varco_common.runtime.request_model import AccountName
 from varco_domains import commands
 from varco_domains.api.reputation import ReputationView
-from varco_domains.api.schemas import ACCOUNT, AccountDomainsOut, DomainOut, DomainsSection
+from varco_domains.api.schemas import AccountDomainsOut, DomainOut, DomainsSection
 from varco_domains.key_keeper import KeyKeeper
 from varco_domains.normalization import normal_domain
 from varco_domains.proof_checker import ProofChecker
@@ -28,7 +29,6 @@ from varco_domains.reputation.model import domain_key
 _SECTION: TypeAdapter[list[str]] = TypeAdapter(DomainsSection)
 _PROOF_BYTES = 16
 
-AccountName = Annotated[str, Path(pattern=ACCOUNT, description="The account's name.")]
 DomainName = Annotated[str, Path(max_length=300, description="The domain, also in its international form.")]
 
 

@@ -15,7 +15,6 @@ from varco_domains.dkim import RETIRES_AFTER, key_record, key_record_name
 from varco_domains.normalization import normal_domain
 from varco_domains.proof_checker import Look
 
-ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 MAX_DOMAINS = 1_000  # of one account
 
 

@@ -10,6 +10,7 @@ from varco_common.base.merge_patch import is_off, merged
 from varco_common.base.settings import Duration, Size
 from varco_common.events import Choice, readable_link
 from varco_common.runtime.documents import parsed
+from varco_common.runtime.request_model import StrictModel, none_if_off
 from varco_filelink import normalization
 from varco_filelink.commands import DesiredLinkSettings, format_keep
 from varco_filelink.model.account_settings import DEFAULT_KEEP, DEFAULT_THRESHOLD, LinkSettings
@@ -18,12 +19,10 @@ from varco_filelink.model.link_state import Link, LinkState
 MAX_KEEP = timedelta(days=36_500)
 
 
-class LinkSettingsIn(BaseModel):
+class LinkSettingsIn(StrictModel):
     """The section `filelink:` of an account file. What is left out has its default."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"over": "7MB", "keep": "12 months"}, "off"]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"over": "7MB", "keep": "12 months"}, "off"]})
 
     over: Annotated[Size, Field(ge=10_000, le=1_000_000_000)] = Field(
         default=DEFAULT_THRESHOLD, description="Larger attachments become links.", examples=["7MB"]
@@ -47,7 +46,7 @@ class LinkSettingsIn(BaseModel):
         return DesiredLinkSettings(self.over, self.keep, self.base_url, signed)
 
 
-FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(lambda value: None if is_off(value) else value)]
+FilelinkSection = Annotated[LinkSettingsIn | None, BeforeValidator(none_if_off)]
 _FORM: TypeAdapter[LinkSettingsIn] = TypeAdapter(LinkSettingsIn)
 
 

@@ -9,10 +9,11 @@ from varco_common.eventsourcing.commands import CommandRequest
 from varco_common.runtime.auth import AccountScope, Admin, Caller
 from varco_common.runtime.command_api import ChangedOut, Command, Patch, SettingsCommand
 from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.request_model import AccountName
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
 from varco_policy.api.account_patch import patched_document
-from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.command_runner import CommandRunner
 from varco_policy.api.request_parsing import AccountHashing, parse_document
 from varco_policy.api.request_schemas import AccountDocument
 from varco_policy.api.response_rendering import account_out, account_summary

@@ -1,9 +1,8 @@
 """Runs commands on accounts: checks what the token may change, answers with what was changed."""
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import HTTPException, Path
+from fastapi import HTTPException
 
 from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.eventsourcing.command_executor import CommandExecutor
@@ -13,12 +12,11 @@ from varco_common.runtime.command_api import ChangedOut
 from varco_policy.account_directory import AccountDirectory
 from varco_policy.desired_state import Owners
 from varco_policy.model.account import Account
-from varco_policy.normalization import ACCOUNT_NAME, RESERVED_NAMES
+from varco_policy.normalization import RESERVED_NAMES
 from varco_policy.owned_domains import OwnedDomains
 from varco_policy.permissions import DomainFacts, refusal_for_account_token
 from varco_policy.public_domains import is_public_suffix
 
-AccountName = Annotated[str, Path(pattern=ACCOUNT_NAME, description="The account's name.")]
 AccountDecision = Callable[[Account, CommandContext], list[Change]]
 
 

@@ -7,8 +7,9 @@ from fastapi import APIRouter
 
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
+from varco_common.runtime.request_model import AccountName
 from varco_policy import commands
-from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.command_runner import CommandRunner
 from varco_policy.api.request_parsing import parse_domain, parse_hosts, parse_network
 from varco_policy.api.request_schemas import HostNames, NetworkForm
 from varco_policy.api.response_schemas import TrustedOut

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,6 +17,7 @@ from varco_common.base import units
 from varco_common.base.mistakes import TIME_EXPECTED
 from varco_common.base.time_zones import known_zone
 from varco_common.events import AtSharedHosts, Choice, Language, Notice
+from varco_common.runtime.request_model import StrictModel
 from varco_policy.password_hashes import MAX_PASSWORD_BYTES
 
 MAX_MAIL = 1_000_000_000
@@ -60,13 +60,7 @@ Languages = Annotated[
 ]
 
 
-class AccountForm(BaseModel):
-    """A misspelt field is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PasswordForm(AccountForm):
+class PasswordForm(StrictModel):
     """A password, which is hashed at once, or a hash made elsewhere; neither is ever shown."""
 
     password: SecretStr | None = Field(
@@ -117,7 +111,7 @@ Switch = Annotated[
 """Null is off, as everywhere in an account file."""
 
 
-class NetworkForm(AccountForm):
+class NetworkForm(StrictModel):
     """How a network is trusted."""
 
     normalise: Switch = Field(
@@ -150,7 +144,7 @@ class NetworkIn(NetworkForm):
     )
 
 
-class Attachments(AccountForm):
+class Attachments(StrictModel):
     """The extensions that may pass."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [["pdf", "txt"], "any"]})
@@ -158,7 +152,10 @@ class Attachments(AccountForm):
     allow: ExtensionList = Field(description="The extensions that may pass, without dots.", examples=[["pdf", "txt"]])
 
 
-class RulesForm(AccountForm):
+AttachmentList = Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)]
+
+
+class RulesForm(StrictModel):
     """Rules that are left out stay as they are."""
 
     max_size: Annotated[Size, Field(ge=1_000, le=MAX_MAIL)] | None = Field(
@@ -170,7 +167,7 @@ class RulesForm(AccountForm):
     max_recipients: Annotated[int, Field(ge=1, le=MAX_RECIPIENTS)] | None = Field(
         default=None, description="The most recipients of one mail.", examples=[100], json_schema_extra={"default": 100}
     )
-    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] | None = Field(
+    attachments: AttachmentList | None = Field(
         default=None,
         description="The extensions of attachments that may pass (docs/attachments.md); `any` lets all pass.",
         examples=[["pdf", "txt"], "any"],
@@ -202,18 +199,18 @@ class RulesForm(AccountForm):
 class RulesChange(RulesForm):
     """Also single extensions, which are allowed or no longer allowed."""
 
-    add_attachments: ExtensionList = []
-    remove_attachments: ExtensionList = []
+    add_attachments: ExtensionList = Field(default=[])
+    remove_attachments: ExtensionList = Field(default=[])
 
 
-class AttachmentExceptionForm(AccountForm):
+class AttachmentExceptionForm(StrictModel):
     """What a sender may attach besides, until a time with its offset from UTC."""
 
-    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)]
+    attachments: AttachmentList
     until: AwareDatetime | None = None
 
 
-class AttachmentExceptionIn(AccountForm):
+class AttachmentExceptionIn(StrictModel):
     """An exception in an account file. What an entry leaves out stays."""
 
     model_config = ConfigDict(
@@ -227,7 +224,7 @@ class AttachmentExceptionIn(AccountForm):
         description="An address, or `@domain`.",
         examples=["cad@acme.example", "@studio.acme.example"],
     )
-    attachments: Annotated[Literal["any"] | Attachments, BeforeValidator(_attachments)] = Field(
+    attachments: AttachmentList = Field(
         description="The extensions that may pass besides those of the account, or `any`.",
         examples=[["dwg", "zip"], "any"],
     )
@@ -256,7 +253,7 @@ class RulesSection(RulesForm):
     )
 
 
-class AccountDocument(AccountForm):
+class AccountDocument(StrictModel):
     """An account file."""
 
     account: str | None = Field(
@@ -314,20 +311,20 @@ class AccountDocument(AccountForm):
     )
 
 
-class NoticeForm(AccountForm):
+class NoticeForm(StrictModel):
     text: NoticeText
 
 
-class HostNames(AccountForm):
+class HostNames(StrictModel):
     hosts: HostNameList
 
 
-class TokenForm(AccountForm):
+class TokenForm(StrictModel):
     name: str = Field(min_length=1, max_length=200, description="Whose it is, or what for.")
     until: AwareDatetime | None = Field(default=None, description="When it ends. Left out: it has no end.")
 
 
-class SenderQuestion(AccountForm):
+class SenderQuestion(StrictModel):
     """May this login, or this account from a trusted network, send as this address?"""
 
     address: str = Field(max_length=320)
@@ -335,7 +332,7 @@ class SenderQuestion(AccountForm):
     account: str | None = Field(default=None, max_length=63)
 
 
-class PasswdFile(AccountForm):
+class PasswdFile(StrictModel):
     """Lines of a passwd file (Dovecot, shadow): `login:{SCHEME}hash`.
 
     Empty lines and comments are skipped.

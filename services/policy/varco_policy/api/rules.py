@@ -8,8 +8,9 @@ from varco_common.events import Language, Notice
 from varco_common.mail.sender_patterns import normal_sender_pattern
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command, ReasonedCommand
+from varco_common.runtime.request_model import AccountName
 from varco_policy import commands
-from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.command_runner import CommandRunner
 from varco_policy.api.request_parsing import parse_attachments, parse_notice, parse_rules_change
 from varco_policy.api.request_schemas import AttachmentExceptionForm, NoticeForm, RulesChange
 from varco_policy.api.response_rendering import attachment_exception_out, notice_out, rules_out

@@ -6,9 +6,10 @@ from varco_common.base.errors import NotFound, RefusedCommand
 from varco_common.mail.sender_patterns import narrowest_pattern, normal, normal_sender_pattern
 from varco_common.runtime.auth import READS, AccountScope, Caller
 from varco_common.runtime.command_api import ChangedOut, Command
+from varco_common.runtime.request_model import AccountName
 from varco_common.runtime.tokens import ApiToken
 from varco_policy import commands
-from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.command_runner import CommandRunner
 from varco_policy.api.request_schemas import SenderQuestion
 from varco_policy.api.response_schemas import AuthorisedSenderOut, SenderAnswer
 from varco_policy.model.account import Account

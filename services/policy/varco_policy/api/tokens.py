@@ -14,11 +14,12 @@ from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin
 from varco_common.runtime.command_api import ChangedOut, Command
+from varco_common.runtime.request_model import AccountName
 from varco_common.runtime.token_signer import TokenSigner
 from varco_common.runtime.tokens import ADMIN, ApiToken
 from varco_policy import commands
 from varco_policy.admin_tokens import revoke_admin_token
-from varco_policy.api.command_runner import AccountName, CommandRunner
+from varco_policy.api.command_runner import CommandRunner
 from varco_policy.api.request_schemas import TokenForm
 from varco_policy.api.response_schemas import IssuedTokenOut, TokenOut
 from varco_policy.model.admin_tokens import AdminTokens

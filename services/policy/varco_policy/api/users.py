@@ -7,8 +7,9 @@ from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.runtime.auth import AccountScope
 from varco_common.runtime.command_api import ChangedOut, Command
 from varco_common.runtime.passwords import PasswordVerifier
+from varco_common.runtime.request_model import AccountName
 from varco_policy import commands
-from varco_policy.api.command_runner import AccountDecision, AccountName, CommandRunner
+from varco_policy.api.command_runner import AccountDecision, CommandRunner
 from varco_policy.api.request_parsing import AccountHashing, new_hash, parse_users
 from varco_policy.api.request_schemas import MAX_USERS, PasswdFile, PasswordForm, UserIn
 from varco_policy.api.response_rendering import user_out

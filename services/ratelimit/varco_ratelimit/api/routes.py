@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from varco_common.base import units
@@ -15,6 +15,7 @@ from varco_common.eventsourcing.commands import Change, CommandContext, CommandR
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope, Admin, Caller, visible_account
 from varco_common.runtime.command_api import ChangedOut, Command, Patch, ReasonedCommand, SettingsCommand
+from varco_common.runtime.request_model import AccountName, StrictModel
 from varco_ratelimit import commands
 from varco_ratelimit.api import schemas
 from varco_ratelimit.api.schemas import QuotaCommand
@@ -22,7 +23,6 @@ from varco_ratelimit.api.sender_usage import FullSender, MeterOut, SenderOut, Se
 from varco_ratelimit.model import NULL_SENDER, AccountQuotas, sender_key
 
 _FARTHEST = timedelta(days=1)
-AccountName = Annotated[str, Path(pattern=schemas.ACCOUNT, description="The account's name.")]
 
 
 class QuotasOut(BaseModel):
@@ -37,7 +37,7 @@ class QuotasOut(BaseModel):
     used: list[MeterOut]
 
 
-class ResetForm(schemas.Form):
+class ResetForm(StrictModel):
     """Without `sender`: what counts towards the whole account's limits."""
 
     sender: str = Field(default="", max_length=320)

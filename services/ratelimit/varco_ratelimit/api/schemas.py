@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from varco_common.base import units
 from varco_common.base.errors import RefusedCommand
@@ -14,23 +14,17 @@ from varco_common.base.time_zones import in_utc, known_zone
 from varco_common.events import Limit, Meter, Quotas, Window
 from varco_common.eventsourcing.commands import Change, CommandContext
 from varco_common.runtime.documents import parsed
+from varco_common.runtime.request_model import StrictModel, none_if_off
 from varco_ratelimit import commands
 from varco_ratelimit.commands import ExceptionRequest
 from varco_ratelimit.model import AccountQuotas, QuotaException, sender_key
 
 MAX_LIMIT = 10**15
-ACCOUNT = r"^[a-z0-9][a-z0-9-]{0,62}$"
 UNLIMITED = "unlimited"
 
 QuotaCommand = Callable[[AccountQuotas, CommandContext], list[Change]]
 
 _PER = {"hour": "1 hour", "1h": "1 hour", "day": "1 day", "1d": "1 day", "24 hours": "1 day"}
-
-
-class Form(BaseModel):
-    """A field that is misspelt is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 def _number(value: Any) -> Any:
@@ -59,7 +53,7 @@ def _limit(description: str, example: int | str = 500) -> Any:
     )
 
 
-class LimitForm(Form):
+class LimitForm(StrictModel):
     """At most `limit` in a window.
 
     The window is `1 hour`, `1 day` (the last 24 hours) or `calendar day` (in the account's time
@@ -110,7 +104,7 @@ AnyByteLimit = Annotated[
 ]
 
 
-class LimitsForm(Form):
+class LimitsForm(StrictModel):
     """Meters that are left out have no limit."""
 
     messages: OneLimit = _limit("Mails of one sender.")
@@ -123,7 +117,7 @@ class LimitsForm(Form):
         return {meter: form.value() for meter, form in forms.items() if form}
 
 
-class ExceptForm(Form):
+class ExceptForm(StrictModel):
     """Other limits, or none (`unlimited`); a meter that is left out keeps the account's."""
 
     messages: AnyLimit | None = _limit("Mails of the sender, or `unlimited`.", 5000)
@@ -212,13 +206,9 @@ class QuotasForm(LimitsForm):
         return Quotas(senders=self.limits(), whole=whole, time_zone=self.time_zone, permanent=self.answer == 550)
 
 
-def _off(value: Any) -> Any:
-    """`quotas: off`: no limits at all, and no exceptions."""
-    return None if is_off(value) else value
-
-
+# `quotas: off`: no limits at all, and no exceptions.
 Section = Annotated[
-    QuotasForm | None, BeforeValidator(_off, json_schema_input_type=QuotasForm | Literal["off", False] | None)
+    QuotasForm | None, BeforeValidator(none_if_off, json_schema_input_type=QuotasForm | Literal["off", False] | None)
 ]
 
 

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from varco_common.events import OAuthMechanism, OAuthProvider
+from varco_common.runtime.request_model import StrictModel
 from varco_relay.oauth.credentials import OAuthSecrets
 from varco_relay.route_requests import OAuthRequest
 
 _SECRET: dict[str, Any] = {"writeOnly": True, "file": True}  # the command line also reads it from a file
 
 
-class OAuthIn(BaseModel):
+class OAuthIn(StrictModel):
     """How a token is got. Secrets that are left out stay while host, login and client stay."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"provider": "microsoft", "tenant": "acme.onmicrosoft.com"}]},
     )
 

@@ -10,6 +10,7 @@ from varco_common.base.errors import NotFound
 from varco_common.events import DirectDelivery, Route, Smarthost, Smarthosts
 from varco_common.eventsourcing.projection import Projection
 from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.request_model import StrictModel
 from varco_relay.model.account_route import AccountRoute
 from varco_relay.model.route_rules import RouteRules
 from varco_relay.route_checker import CheckedHop, RouteChecker
@@ -53,10 +54,8 @@ class RouteCheckOut(BaseModel):
     hops: list[HopCheckOut] = []
 
 
-class RouteCheckIn(BaseModel):
+class RouteCheckIn(StrictModel):
     """Which of the routes are walked along: those of all mail, or that of mail to a recipient."""
-
-    model_config = ConfigDict(extra="forbid")
 
     to: Annotated[str, Field(max_length=320, pattern=r"^[^@]*@[^@\s]+$|^$")] = Field(
         default="",

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
 from varco_common.base.errors import RefusedCommand
 from varco_common.events import AddressFamilies, TlsUse
+from varco_common.runtime.request_model import StrictModel
 from varco_relay.api.oauth_form import OAuthIn
 from varco_relay.route_requests import DirectRequest, HopListRequest, HopRequest, RouteRequest, RuleRequest
 
@@ -19,10 +20,8 @@ def _beside(key: str) -> dict[str, JsonValue]:
     return {"beside": key}
 
 
-class SessionForm(BaseModel):
-    """A next hop and how a session with it begins. A misspelt field is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid")
+class SessionForm(StrictModel):
+    """A next hop and how a session with it begins."""
 
     smarthost: str = Field(
         default="",

@@ -3,20 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from varco_common.runtime.auth import AccountScope
+from varco_common.runtime.request_model import StrictModel
 from varco_relay.other_routes import OtherRoutes
 
 
-class RouteQuestionIn(BaseModel):
+class RouteQuestionIn(StrictModel):
     """A mail, and sections of an account file that would hold; what is left out is as it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sender: Annotated[str, Field(max_length=320)] = ""
     recipients: Annotated[list[Annotated[str, Field(max_length=320)]], Field(min_length=1, max_length=1_000)]
-    sections: dict[str, Any] = {}
+    sections: dict[str, Any] = Field(default={})
 
 
 class ChosenRouteOut(BaseModel):

@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Form, Path, Query, Request
+from fastapi import Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.account_file.parsing import AccountFileError
+from varco_common.runtime.request_model import AccountName
 from varco_console.html_pages.account import account_files
 from varco_console.html_pages.account.account_files import PartlyApplied
 from varco_console.html_pages.account.choice import Asked, choose_account
@@ -19,7 +20,6 @@ from varco_console.web.context import console_of, person_api
 from varco_console.web.notices import back_to
 
 routes = PageRoutes()
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 FileText = Annotated[str, Form()]
 
 

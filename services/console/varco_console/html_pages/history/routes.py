@@ -9,6 +9,7 @@ from fastapi import Path, Query, Request
 from fastapi.responses import Response
 
 from varco_common.account_file.parsing import AccountFileError
+from varco_common.runtime.request_model import AccountName
 from varco_console.html_pages.account.account_files import printed
 from varco_console.html_pages.account.difference_page import difference_page
 from varco_console.html_pages.events.view import lines
@@ -24,7 +25,6 @@ from varco_console.web.texts import Texts
 COLUMNS = ("event", "time", "fact", "account", "who", "reason", "details")
 
 routes = PageRoutes()
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Filter = Annotated[str, Query(max_length=200)]
 EventNumber = Annotated[int, Path(ge=1)]
 _ANSWERED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)

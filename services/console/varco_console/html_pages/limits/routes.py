@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import Form, Path, Query, Request
+from fastapi import Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from varco_common.runtime.request_model import AccountName
 from varco_console.html_pages.account.choice import Asked, choose_account
 from varco_console.html_pages.limits.view import METERS, exception_body, limits_page, shares
 from varco_console.people import BrowserSession
@@ -23,7 +24,6 @@ SHOWN, EXPORTED = 50, 1_000
 COLUMNS = ("sender", "messages", "recipients", "bytes", "percent")
 
 routes = PageRoutes()
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 NeededReason = Annotated[str, Form(min_length=3, max_length=1_000)]
 Sender = Annotated[str, Form(max_length=320)]
 Amount = Annotated[str, Field(max_length=40)]

@@ -4,11 +4,12 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import File, Form, Path, Query, Request, UploadFile
+from fastapi import File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from varco_common.base.errors import RefusedCommand
+from varco_common.runtime.request_model import AccountName
 from varco_console.html_pages.account.choice import Asked, choose_account
 from varco_console.html_pages.senders.sender_changes import add, current_senders, path, refused
 from varco_console.html_pages.senders.sender_import import read_senders
@@ -21,7 +22,6 @@ from varco_console.web.csv_export import csv_response
 from varco_console.web.notices import back_to
 
 routes = PageRoutes()
-AccountName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Reason = Annotated[str, Form(max_length=1_000)]
 _DONE = {"PUT": "added", "DELETE": "removed"}
 _ANSWERED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
