@@ -7,18 +7,16 @@ import asyncio
 
 from varco_common.base import subjects
 from varco_common.base.tasks import retry_until_available, run_in_background
-from varco_common.bus import Bus
 from varco_common.eventsourcing.account_texts import ACCOUNT_TEXTS
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.cases import mail_filters
-from varco_common.eventsourcing.replay.server import ReplayServer
-from varco_common.runtime import rebuild_api, service
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime import service
 from varco_common.runtime.key_file import key_of
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.readiness import degrades
 from varco_common.runtime.service import Service
 from varco_common.runtime.uvicorn_server import listening
-from varco_common.storage import database, retention
+from varco_common.storage import retention
 from varco_common.storage.object_store import BODIES, LINKS, ObjectStore, open_store
 from varco_filelink import api, mail_retention, metrics
 from varco_filelink.conversion.converter import Converter
@@ -45,18 +43,12 @@ async def serve(settings: Settings) -> None:
     addresses = LinkAddresses(key_of("VARCO_FILELINK_KEY_FILE", settings.address_key_file, _KEY_REMEDY))
     files, bodies = open_store(settings.object_store, LINKS), open_store(settings.object_store, BODIES)
     try:
-        async with (
-            HttpServer.open(settings, NAME) as http,
-            Bus.connect(settings.bus, NAME) as bus,
-            database.connect(settings.database_of(NAME), NAME) as engine,
-        ):
-            await database.migrate(engine, "varco_filelink")
+        async with open_parts(settings, NAME, replay="varco_filelink.replay") as (http, bus, engine):
             accounts = Projection(account_settings.PROJECTION, bus, engine, NAME)
             texts = Projection(ACCOUNT_TEXTS, bus, engine, NAME)
             async with accounts.following(), texts.following(), LinkStore.open(bus, engine, files) as links:
                 metrics.STORED.set_function(lambda: links.stored)
                 metrics.LINKS.set_function(lambda: links.live)
-                http.include(rebuild_api.router(NAME, "varco_filelink.rebuild", settings))
                 http.include(api.router(accounts, links, addresses, settings.default_base_url, settings.max_keep))
                 await mail_retention.serve(bus)
                 await bus.voting.serve(VOTER, voter(accounts, texts))
@@ -70,18 +62,15 @@ async def serve(settings: Settings) -> None:
                     grace=settings.drain.total_seconds() * 0.8,
                 )
                 downloads = DownloadServer(links, files, DownloadEvents(bus), texts.get)
-                async with (
-                    listening(
-                        downloads.app,
-                        settings.bind,
-                        settings.links_port,
-                        "VARCO_LINKS_PORT",
-                        max_requests=MAX_DOWNLOADS,
-                        proxies=settings.proxies,
-                    ),
-                    run_in_background(_with_buckets(files, bodies, worker, LinkSweeper(links, files))),
-                    ReplayServer.answering(bus, NAME, "varco_filelink.replay", settings),
-                ):
+                port = listening(
+                    downloads.app,
+                    settings.bind,
+                    settings.links_port,
+                    "VARCO_LINKS_PORT",
+                    max_requests=MAX_DOWNLOADS,
+                    proxies=settings.proxies,
+                )
+                async with port, run_in_background(_with_buckets(files, bodies, worker, LinkSweeper(links, files))):
                     objects = degrades(files.check, "mail with heavy attachments waits, and no file can be downloaded")
                     await http.serve(bus, terms=accounts.check, texts=texts.check, links=links.check, objects=objects)
     finally:

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from varco_common.base.settings import Duration, env_prefix
-from varco_common.runtime.settings import ServiceSettings, WithLinksPort, WithProxies
-from varco_common.storage.settings import WithDatabase, WithObjectStore
+from varco_common.runtime.settings import TableServiceSettings, WithLinksPort, WithProxies
+from varco_common.storage.settings import WithObjectStore
 from varco_filelink import normalization
 
 
-class Settings(ServiceSettings, WithDatabase, WithLinksPort, WithObjectStore, WithProxies):
+class Settings(TableServiceSettings, WithLinksPort, WithObjectStore, WithProxies):
     """`VARCO_FILELINK_*`, and the shared variables."""
 
     model_config = env_prefix("VARCO_FILELINK_")

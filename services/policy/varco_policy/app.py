@@ -5,19 +5,16 @@ from datetime import UTC, datetime
 from varco_common.base import subjects
 from varco_common.base.settings import BrokenSetting
 from varco_common.base.tasks import run_in_background
-from varco_common.bus import Bus
 from varco_common.events import LoginNamed
 from varco_common.eventsourcing.naming import name_logins
 from varco_common.eventsourcing.projection import Projection
 from varco_common.eventsourcing.replay.cases import mail_filters
-from varco_common.eventsourcing.replay.server import ReplayServer
 from varco_common.mail.grants import LOGIN, NETWORK
-from varco_common.runtime import earlier_tokens, person_tokens, rebuild_api, service, token_uses
-from varco_common.runtime.http_server import HttpServer
+from varco_common.runtime import earlier_tokens, person_tokens, service, token_uses
+from varco_common.runtime.parts import open_parts
 from varco_common.runtime.passwords import PasswordVerifier
 from varco_common.runtime.service import Service
 from varco_common.runtime.token_signer import TokenSigner
-from varco_common.storage import database
 from varco_policy import api
 from varco_policy.account_directory import ALL, FOLLOWED, NAME, AccountDirectory
 from varco_policy.admin_tokens import ADMIN_TOKENS
@@ -44,12 +41,9 @@ async def serve(settings: Settings) -> None:
     signer = _signer(settings)
     hashes, places = ImportedHashes(ARGON2_MEMORY_KIB), HASHING_THREADS * MAX_HASHING_PER_THREAD
     async with (
-        HttpServer.open(settings, NAME) as server,
-        Bus.connect(settings.bus, NAME) as bus,
-        database.connect(settings.database_of(NAME), NAME) as engine,
+        open_parts(settings, NAME, replay="varco_policy.replay") as (server, bus, engine),
         PasswordVerifier.open(hashes, HASHING_THREADS, places) as verifier,
     ):
-        await database.migrate(engine, "varco_policy")
         admin_tokens = Projection(ADMIN_TOKENS, bus, engine, NAME)
         domains = Projection(OWNED_DOMAINS, bus, engine, NAME)
         async with (
@@ -62,7 +56,6 @@ async def serve(settings: Settings) -> None:
         ):
             ACCOUNTS.set_function(lambda: len(accounts.projection))
             responder = GrantResponder(bus, accounts, verifier)
-            server.include(rebuild_api.router(NAME, "varco_policy.rebuild", settings))
             owned_domains = OwnedDomains(domains, proof_required=settings.proof_required)
             server.include(api.router(accounts, admin_tokens, verifier, signer, owned_domains))
             await bus.voting.serve(VOTER, PolicyVoter(accounts))
@@ -73,8 +66,7 @@ async def serve(settings: Settings) -> None:
             people = person_tokens.answering(signer, accounts.opened_at)
             await bus.requests.answer(person_tokens.QUESTION, NAME, people)
             try:
-                async with ReplayServer.answering(bus, NAME, "varco_policy.replay", settings):
-                    await server.serve(bus, accounts=accounts.projection.check)
+                await server.serve(bus, accounts=accounts.projection.check)
             finally:
                 await responder.drain()
 

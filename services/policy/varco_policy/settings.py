@@ -3,12 +3,10 @@
 from typing import ClassVar
 
 from varco_common.base.settings import env_prefix
-from varco_common.bus.settings import WithBus
-from varco_common.runtime.settings import WithApi, WithDomainProof, WithTokenKey
-from varco_common.storage.settings import WithDatabase
+from varco_common.runtime.settings import TableServiceSettings, WithDomainProof, WithTokenKey
 
 
-class Settings(WithBus, WithApi, WithDatabase, WithTokenKey, WithDomainProof):
+class Settings(TableServiceSettings, WithTokenKey, WithDomainProof):
     """`VARCO_POLICY_*`, and shared settings."""
 
     model_config = env_prefix("VARCO_POLICY_")
