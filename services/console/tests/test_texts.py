@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import varco_console
+from varco_common.mail.replies import Reply
 from varco_console.web.texts import LANGUAGES, SHARED, catalogue, negotiate
 
 PAGES = Path(varco_console.__file__).parent / "html_pages"
@@ -61,3 +62,7 @@ def test_a_page_has_no_text_of_its_own_that_is_shared():
 )
 def test_the_language_of_the_browser_is_used(accepted, language):
     assert negotiate(accepted) == language
+
+
+def test_each_reply_of_a_verdict_has_a_text():
+    assert {f"reply_{reply.value}" for reply in Reply} <= catalogue(SHARED).keys()
