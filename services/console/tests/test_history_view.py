@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from varco_common.events import PersonRole
+from varco_console.html_pages.events.view import in_words
 from varco_console.html_pages.history.view import PAGE, account_history
 from varco_console.model import Person
 
@@ -39,3 +40,10 @@ def test_a_filter_finds_changes_by_who_and_leads_on_to_older_ones():
     assert not account_history(person(PersonRole.READER), "acme", changes[:999], {}, "carla").before
     assert account_history(person(PersonRole.READER), "acme", changes, {}, "a test").before == 1951
     assert not account_history(person(PersonRole.READER), "acme", changes[:9], {}, "nobody").changes
+
+
+def test_details_are_written_for_people():
+    quotas = {"senders": {"messages": {"limit": 15, "per": "1 day"}}, "permanent": False}
+    rules = {"attachments": ["pdf", "txt"], "max_size": None, "routes": [{"host": "mx.example"}]}
+    assert in_words({"quotas": quotas}) == "quotas: (senders: (messages: (limit: 15, per: 1 day)), permanent: no)"
+    assert in_words(rules) == "attachments: [pdf, txt], max_size: -, routes: [(host: mx.example)]"

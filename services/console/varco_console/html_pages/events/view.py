@@ -54,7 +54,7 @@ def lines(events: Iterable[Mapping[str, Any]], tokens: Mapping[str, str]) -> Ite
     """`tokens` has the names of tokens by their ids."""
     for stored in events:
         event = stored["event"]
-        own = ", ".join(f"{name}: {value}" for name, value in event.items() if name not in _SHARED)
+        own = in_words({name: value for name, value in event.items() if name not in _SHARED})
         yield EventLine(
             sequence=stored["sequence"],
             at=stored["time"],
@@ -64,6 +64,29 @@ def lines(events: Iterable[Mapping[str, Any]], tokens: Mapping[str, str]) -> Ite
             reason=str(event.get("reason", "")),
             details=own if len(own) <= _LONGEST else f"{own[:_LONGEST]} ...",
         )
+
+
+def in_words(value: Any) -> str:
+    """Fields of an event for people, without quotes; those that lie in others are in brackets."""
+    match value:
+        case Mapping():
+            return ", ".join(f"{name}: {_inner(field)}" for name, field in value.items())
+        case list():
+            return ", ".join(map(_inner, value))
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+    return str(value)
+
+
+def _inner(value: Any) -> str:
+    match value:
+        case Mapping():
+            return f"({in_words(value)})"
+        case list():
+            return f"[{in_words(value)}]"
+    return in_words(value)
 
 
 def who(by: str, tokens: Mapping[str, str]) -> str:
