@@ -3,21 +3,18 @@
 Standard input is one end of a socket pair. The greeting describes the services.
 """
 
-import asyncio
 import importlib
-import os
 import socket
-from collections.abc import Mapping, Sequence
 
 import msgspec
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
+from varco_cli.migrations_apart import migrate_apart
 from varco_cli.serve import environments
 from varco_cli.service_manifest import describe
 from varco_common.base import fork_server
-from varco_common.base.settings import load
-from varco_common.runtime.service import Service, installed, run
+from varco_common.runtime.service import installed, run
 from varco_common.storage import database
 from varco_common.storage.settings import WithDatabase
 
@@ -30,7 +27,6 @@ LATE = (  # services import these when they start
     "uvicorn.lifespan.off",
     "varco_common.storage.directory_store",
 )
-_MIGRATION_SECONDS = 10.0
 _PYTHON_M_MODULE = 3  # the names of the services follow
 
 
@@ -50,38 +46,8 @@ def main() -> None:
         for collector in collectors[service.name]:
             REGISTRY.register(collector)
     variables = environments()
-    _migrate_apart(chosen, variables)
+    migrate_apart(chosen, variables)
     run(*chosen, environments=variables)
-
-
-def _migrate_apart(services: Sequence[Service], variables: Mapping[str, Mapping[str, str]]) -> None:
-    """Applies migrations in processes of their own, because they leave memory behind.
-
-    If that fails, the service tries itself, and reports why.
-    """
-    begun = [
-        _begin_migration(service.name, service.settings, variables.get(service.name, {}))
-        for service in services
-        if issubclass(service.settings, WithDatabase)
-    ]
-    for pid in begun:
-        os.waitpid(pid, 0)
-
-
-def _begin_migration(service: str, settings: type[WithDatabase], variables: Mapping[str, str]) -> int:
-    if pid := os.fork():
-        return pid
-    try:
-        os.environ.update(variables)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        asyncio.run(_migrate(service, load(settings).database_of(service)))
-    finally:
-        os._exit(0)
-
-
-async def _migrate(name: str, url: str) -> None:
-    async with asyncio.timeout(_MIGRATION_SECONDS), database.connect(url, name) as engine:
-        await database.migrate(engine, f"varco_{name}")
 
 
 def _set_apart(service: str) -> list[Collector]:

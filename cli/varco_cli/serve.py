@@ -19,7 +19,12 @@ def main() -> None:
 
     entries = entry_points(group=GROUP)
     services: list[Service] = [entries[name].load() for name in sys.argv[1:]]
-    run(*services, environments=environments())
+    variables = environments()
+    if variables:  # a supervisor has started this process
+        from varco_cli.migrations_apart import migrate_apart  # noqa: PLC0415 - it imports databases
+
+        migrate_apart(services, variables)
+    run(*services, environments=variables)
 
 
 def environments() -> dict[str, dict[str, str]]:
