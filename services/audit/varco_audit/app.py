@@ -6,9 +6,9 @@ from datetime import timedelta
 from varco_audit import api, metrics
 from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters.operations import DeadLetters
+from varco_audit.index import packed_events
 from varco_audit.index.event_index import EventIndex
 from varco_audit.index.mail_texts import MailTexts
-from varco_audit.index.packed_events import PackedEvents
 from varco_audit.index.subject_index import SubjectIndex
 from varco_audit.names import NAME
 from varco_audit.reconciliation.checker import BalanceChecker
@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         metrics.INDEX_LAG.set_function(index.lag)
         subject_index = SubjectIndex(bus, engine, BatchLimits())
         mail_texts, search = MailTexts(bus, engine, BatchLimits()), EventSearch(index)
-        packed = PackedEvents(bus, engine, BatchLimits())
+        packed = packed_events.PackedEvents(bus, engine, packed_events.LIMITS)
         reader = EventReader(bus, index, search, packed, draining())
         history, signer = await stack.enter_async_context(open_transparency(bus, settings))
         retention_worker = await stack.enter_async_context(RetentionWorker.opened(bus, settings))

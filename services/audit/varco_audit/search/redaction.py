@@ -37,7 +37,10 @@ def redacted(payload: bytes, *, read_only: bool = False) -> bytes:
 
 def may_have_secrets(payload: bytes) -> bool:
     """A quick look: False only where `has_secrets` of an event is False."""
-    return any(name in payload for name in _NAMES)
+    for name in _NAMES:  # noqa: SIM110 - any() would take twice as long, for each event
+        if name in payload:
+            return True
+    return False
 
 
 def has_secrets(payload: bytes) -> bool:
