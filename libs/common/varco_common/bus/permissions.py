@@ -59,6 +59,11 @@ READ_MAIL = (
 )
 
 
+# No question waits longer for its answer. For so long NATS remembers the reply subject of every
+# message that the user got, those of JetStream too, and looks at all of them again and again.
+RESPONSE_SECONDS = 31
+
+
 class Permissions(NamedTuple):
     """The subjects that one user may publish and subscribe. The server refuses all others."""
 
@@ -69,7 +74,8 @@ class Permissions(NamedTuple):
     def config(self) -> dict[str, Any]:
         """The user's `permissions` as nats.conf takes them (it reads JSON)."""
         allowed: dict[str, Any] = {"publish": {"allow": self.publish}, "subscribe": {"allow": self.subscribe}}
-        return allowed | ({"allow_responses": {"max": 1, "expires": "1m"}} if self.responses else {})
+        answers = {"allow_responses": {"max": 1, "expires": f"{RESPONSE_SECONDS}s"}}
+        return allowed | (answers if self.responses else {})
 
 
 def permissions(service: str, publishes: Iterable[str], subscribes: Iterable[str]) -> Permissions:
