@@ -90,6 +90,25 @@ def test_a_mail_is_dropped_only_after_a_yes(night: Path, varco: Varco) -> None:
     assert varco("queue", "drop", "0" * 20, "--reason", "a test", "--yes", home=night).code == 1
 
 
+def test_all_mail_of_an_account_is_dropped_before_its_first_attempt_as_well(
+    stack: Stack, night: Path, varco: Varco
+) -> None:
+    mail = send(stack)
+    assert varco("queue", "hold", "--account", "night", home=night).code == 0
+    drop = ("queue", "drop", "--account", "night", "--reason", "a test", "--yes")
+
+    def untried() -> list[str]:
+        answer = json.loads(varco("queue", "list", "--account", "night", "--json", home=night).out)
+        return [entry["mail"] for entry in answer["untried_mails"]]
+
+    until(lambda: mail in untried())
+    until(lambda: json.loads(varco(*drop, "--json", home=night).out)["left"] == 0)
+    until(lambda: not untried())
+    assert varco(*drop, home=night).out == "0 mails are dropped\n"
+    assert "a test" in varco("trace", mail, home=night).out
+    assert varco("queue", "release", "--account", "night", home=night).code == 0
+
+
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_route_is_tested(night: Path, varco: Varco, hop: NextHop) -> None:
     ended = varco("routes", "test", "night", home=night)

@@ -117,9 +117,9 @@ async def test_it_outlives_a_restart_and_the_loss_of_the_index(gate):
         assert abs(again - first) < timedelta(milliseconds=2), "EVENTS have it to the hour"
 
 
-async def test_an_earlier_time_does_not_replace_a_later_one(sqlite_url):
+async def test_an_earlier_time_does_not_replace_a_later_one(database_url):
     now = datetime(2026, 11, 29, 10, tzinfo=UTC)
-    async with database.connect(sqlite_url, "archive") as engine:
+    async with database.connect(database_url, "archive") as engine:
         await database.migrate(engine, "varco_archive")
         index = CopyIndex(engine)
         await index.set_collected("acme", now)
