@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 
 from varco_common.base import child_process, log
+from varco_common.base.imports import without_collector
 from varco_common.bus import Bus
 from varco_common.eventsourcing.rebuild.frames import AnyRebuildFrame, RebuildFailed, RebuildStart, line
 from varco_common.eventsourcing.rebuild.rebuild import RebuildJob, rebuild
@@ -23,7 +24,8 @@ _log = log.get(__name__)
 def main() -> None:
     """Exit codes: 0 the rebuild ended; 1 it failed, and the last frame says why."""
     start = child_process.begin(RebuildStart)
-    module = import_module(sys.argv[1])
+    with without_collector():
+        module = import_module(sys.argv[1])
     settings = module.SETTINGS(**start.settings)
     log.configure(settings.log_level)
     uvloop.run(_rebuild(start, module, settings))

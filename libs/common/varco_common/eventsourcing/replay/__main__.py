@@ -11,6 +11,7 @@ from types import ModuleType
 import uvloop
 
 from varco_common.base import child_process, log
+from varco_common.base.imports import without_collector
 from varco_common.bus import Bus
 from varco_common.bus.settings import WithBus
 from varco_common.eventsourcing.replay.frames import AnyReplayQuestion, ReplayFailed, decode_question
@@ -24,7 +25,8 @@ _log = log.get(__name__)
 def main() -> None:
     """Exit codes: 0 all results were sent, or the receiver is gone; 1 the replay failed."""
     start = child_process.begin(ReplayStart)
-    module = import_module(sys.argv[1])
+    with without_collector():
+        module = import_module(sys.argv[1])
     settings: WithBus = module.SETTINGS(**start.settings)
     log.configure(settings.log_level)
     uvloop.run(_replay(start.service, module, settings, decode_question(bytes(start.question))))
