@@ -1,9 +1,6 @@
 """Projections: however they came to be, live, restarted or rebuilt, they hold the same states."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -11,18 +8,15 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varco_common.base.errors import ConflictError, RefusedCommand, TransientError
+from varco_common.base.errors import TransientError
 from varco_common.events import (
     AccountClosed,
     AccountOpened,
-    AnyEvent,
-    Language,
     SenderAuthorised,
     SenderWithdrawn,
     decode_event,
     encode_event,
 )
-from varco_common.eventsourcing import projection as projection_module
 from varco_common.eventsourcing import snapshot_saver
 from varco_common.eventsourcing.folded_states import FoldedStates
 from varco_common.eventsourcing.projection import Projection
@@ -31,41 +25,7 @@ from varco_common.storage import database
 from varco_common.testing.diversion import divert
 from varco_common.testing.waiting import eventually
 
-AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
-ALL = "events.policy.*.*"
-
-
-class Senders(msgspec.Struct, frozen=True):
-    """A state in which order and count show.
-
-    A fold that skips or repeats an event ends up different.
-    """
-
-    patterns: tuple[str, ...] = ()
-    seen: int = 0
-
-
-def apply(state: Senders | None, event: AnyEvent) -> Senders | None:
-    match event:
-        case AccountOpened():
-            return Senders()
-        case AccountClosed():
-            return None
-        case SenderAuthorised(pattern=pattern) if state:
-            return Senders((*state.patterns, pattern), state.seen + 1)
-        case SenderWithdrawn(pattern=pattern) if state:
-            return Senders(tuple(p for p in state.patterns if p != pattern), state.seen + 1)
-        case _:
-            return state
-
-
-def opened(account="acme"):
-    return AccountOpened(at=AT, account=account, language=Language.EN)
-
-
-def authorised(pattern, account="acme"):
-    return SenderAuthorised(at=AT, account=account, pattern=pattern)
-
+from .senders_projection import AT, Senders, apply, authorised, following, opened
 
 accounts = st.sampled_from(["acme", "beta"])
 patterns = st.sampled_from(["a@x", "b@x", "@y"])
@@ -116,31 +76,10 @@ def test_an_event_that_comes_again_changes_nothing(events):
     assert memory.states == before
 
 
-@asynccontextmanager
-async def following(bus, engine, apply=apply, state=Senders) -> AsyncIterator[Projection[Senders]]:
-    projection = Projection(ProjectionSpec("senders", (ALL,), apply, state), bus, engine, "policy")
-    async with projection.following():
-        yield projection
-
-
 async def saved(engine) -> tuple[dict[str, bytes], int]:
     async with engine.connect() as connection:
         rows = (await connection.execute(sa.select(database.states.c.key, database.states.c.document))).all()
         return dict(rows), await connection.scalar(sa.select(database.progress.c.sequence)) or 0
-
-
-def before_append(bus, monkeypatch, rival):
-    """Runs `rival` just before each append of a command.
-
-    After its decision, which is an older one by then.
-    """
-    append = bus.events.append_encoded
-
-    async def late(batch, **expected):
-        await rival()
-        return await append(batch, **expected)
-
-    monkeypatch.setattr(bus.events, "append_encoded", late)
 
 
 async def test_live_restarted_and_rebuilt_are_the_same(bus, engine):
@@ -304,72 +243,6 @@ async def test_a_bug_in_apply_ends_the_service_instead_of_voting_on_old_state(bu
         async with following(bus, engine, apply=buggy) as projection:
             await bus.events.append(opened())
             await projection.reached(await bus.events.append(authorised("a@x")))
-
-
-# commands
-
-
-async def test_a_command_answers_with_what_it_wrote(bus, engine):
-    async with following(bus, engine) as projection:
-        await projection.commit("acme", lambda _: opened())
-        version = await projection.commit("acme", lambda _: [authorised("a@x"), authorised("b@x")])
-        assert projection.get("acme") == Senders(("a@x", "b@x"), 2)
-        assert version == await projection.version("acme") == await bus.events.last_sequence(ALL)
-
-
-async def test_a_command_that_changes_nothing_appends_nothing(bus, engine):
-    async with following(bus, engine) as projection:
-        await projection.commit("acme", lambda _: opened())
-        before = await bus.events.last_sequence(ALL)
-        assert await projection.commit("acme", lambda _: []) == before
-        assert await bus.events.last_sequence(ALL) == before
-
-
-async def test_a_refused_command_appends_nothing(bus, engine):
-    def refuse(state):
-        raise RefusedCommand("no")
-
-    async with following(bus, engine) as projection:
-        with pytest.raises(RefusedCommand):
-            await projection.commit("acme", refuse)
-        assert await bus.events.last_sequence(ALL) == 0
-
-
-async def test_commands_at_the_same_time_on_two_processes_lose_nothing(bus, engine):
-    def add(pattern):
-        return lambda state: authorised(pattern)
-
-    async with following(bus, engine) as one, following(bus, engine) as two:
-        await one.commit("acme", lambda _: opened())
-        commands = [(one, two)[n % 2].commit("acme", add(f"{n}@x")) for n in range(10)]
-        await asyncio.gather(*commands)
-        await one.reached(await bus.events.last_sequence(ALL))
-        assert sorted(one.get("acme").patterns) == sorted(f"{n}@x" for n in range(10))
-
-
-async def test_a_command_that_always_loses_the_race_is_a_conflict(bus, engine, monkeypatch):
-    async with following(bus, engine) as projection:
-        await projection.commit("acme", lambda _: opened())
-        before_append(bus, monkeypatch, lambda: bus.events.append(authorised("rival@x")))
-        monkeypatch.setattr(projection_module, "_COMMIT_SECONDS", 0.2)
-        with pytest.raises(ConflictError):
-            await projection.commit("acme", lambda _: authorised("mine@x"))
-        await projection.reached(await bus.events.last_sequence(ALL))
-        assert set(projection.get("acme").patterns) == {"rival@x"}
-
-
-async def test_the_events_of_one_command_are_stored_together_or_not_at_all(bus, engine, monkeypatch):
-    async with following(bus, engine) as projection:
-        await projection.commit("acme", lambda _: opened())
-        rivals = iter([authorised("rival@x")])
-
-        async def rival():
-            for event in rivals:
-                await bus.events.append(event)
-
-        before_append(bus, monkeypatch, rival)
-        await projection.commit("acme", lambda state: [authorised(f"{name}{state.seen}@x") for name in "ab"])
-        assert projection.get("acme").patterns == ("rival@x", "a1@x", "b1@x")
 
 
 # what is away

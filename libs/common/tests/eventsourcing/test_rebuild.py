@@ -16,7 +16,7 @@ from varco_common.eventsourcing.rebuild.rebuildable import FoldedProjection
 from varco_common.storage import database
 from varco_common.storage.database import swap
 
-from .test_projection import ALL, Senders, apply, authorised, opened
+from .senders_projection import ALL, Senders, apply, authorised, opened
 
 FOLD = ProjectionSpec("accounts", (ALL,), apply, Senders)
 TAMPER = sa.text("UPDATE states SET document = :document WHERE key = 'acme'")
