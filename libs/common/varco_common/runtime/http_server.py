@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from varco_common.base.durable_file import write_durable
 from varco_common.base.tasks import run_in_background, wait_forever
 from varco_common.bus import Bus
-from varco_common.runtime import problems, request_size, service, token_middleware, uvicorn_server
+from varco_common.runtime import problems, readiness, request_size, service, token_middleware, uvicorn_server
 from varco_common.runtime.earlier_tokens import EarlierTokens
 from varco_common.runtime.readiness import Check, Readiness
 from varco_common.runtime.request_counter import RequestCounter
@@ -22,6 +22,8 @@ from varco_common.runtime.settings import WithApi
 from varco_common.runtime.token_uses import TokenUses
 from varco_common.runtime.tokens import Keyring
 from varco_common.storage import disk_usage
+
+_VERSION = version("varco-common")  # read before services are forked: it takes 1 MB
 
 
 class HttpServer:
@@ -56,8 +58,9 @@ class HttpServer:
         server.port = listener.getsockname()[1]
         if settings.api_port_file:
             write_durable(settings.api_port_file, str(server.port), 0o644)
-        async with uvicorn_server.serving(server.app, listener):
-            yield server
+        with server._readiness.shared():
+            async with uvicorn_server.serving(server.app, listener):
+                yield server
 
     def include(self, router: APIRouter) -> None:
         """Adds a service's routes.
@@ -88,7 +91,7 @@ class HttpServer:
 
     def _application(self) -> FastAPI:
         # FastAPIOffline serves the scripts of /docs itself, since a closed network reaches no CDN.
-        app = FastAPIOffline(title=f"Varco {self._name}", version=version("varco-common"), redoc_url=None)
+        app = FastAPIOffline(title=f"Varco {self._name}", version=_VERSION, redoc_url=None)
         app.state.keyring, app.state.revocations = self.keyring, self._revocations
         app.state.token_uses = self._token_uses
         app.add_middleware(request_size.limit_request_size)
@@ -102,7 +105,7 @@ class HttpServer:
         return app
 
     async def _metrics(self) -> Response:
-        await self._readiness.measure()
+        await readiness.measure_all()
         if self._bus:
             await disk_usage.measure(self._bus, self._home)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

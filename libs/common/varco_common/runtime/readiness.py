@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from fastapi.responses import JSONResponse
 from prometheus_client import Gauge
@@ -18,6 +19,7 @@ Check = Callable[[], Awaitable[None] | None]  # returns if all is well, else rai
 CHECK_OK = Gauge("varco_check_ok", "Whether a check of /readyz passes", ["service", "check"])
 
 _CHECK_SECONDS = 3.0
+_running: WeakKeyDictionary[asyncio.AbstractEventLoop, list["Readiness"]] = WeakKeyDictionary()
 _log = log.get(__name__)
 
 
@@ -40,6 +42,16 @@ class Readiness:
         self.checks: dict[str, Check] = {"start": _starting}
         self._service, self._draining = service, draining
         self._measured: set[str] = set()  # checks that have a metric
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Lets `measure_all` measure this service inside the block."""
+        services = _running.setdefault(asyncio.get_running_loop(), [])
+        services.append(self)
+        try:
+            yield
+        finally:
+            services.remove(self)
 
     async def respond(self) -> JSONResponse:
         """200 while serving or degraded, else 503; with the result of each check."""
@@ -67,6 +79,11 @@ class Readiness:
         for name in self._measured:
             CHECK_OK.labels(self._service, name).set(not states[name].why)
         return states
+
+
+async def measure_all() -> None:
+    """Measures every service that shares this process, because they share its metrics."""
+    await asyncio.gather(*(readiness.measure() for readiness in _running.get(asyncio.get_running_loop(), ())))
 
 
 def degrades(check: Callable[[], Awaitable[None]], effect: str) -> Check:
