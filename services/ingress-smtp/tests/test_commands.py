@@ -1,5 +1,7 @@
 """The session's manners: greeting, extensions, errors, pipelining."""
 
+import string
+
 import pytest
 
 from varco_common.testing.smtp import TEXT
@@ -105,6 +107,17 @@ async def test_a_client_that_stops_sending_still_gets_its_answers(client):
 def test_no_address_holds_what_a_line_could_end_at_or_a_terminal_obey(sign):
     for address in (f"a{sign}b@c.example", f'"{sign}"@c.example', f"a@b{sign}c.example"):
         assert path_parser.parse_rcpt(f"TO:<{address}>") == path_parser.MalformedPath(address=True)
+
+
+def test_an_address_has_the_characters_of_the_rfcs_and_no_others():
+    """RFC 5321 4.1.2 and RFC 6531 3.3: atext and dots, letters and digits, and more than ASCII."""
+    letters = string.ascii_letters + string.digits + "_"  # hosts of Windows have the last one
+    local, domain = f"{letters}!#$%&'*+-/=?^`{{|}}~.", letters
+    for code in (*range(0x3100), 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF):
+        sign, beyond = chr(code), code > 0xA0 and not 0x2028 <= code <= 0x202F
+        for argument, known in ((f"FROM:<{sign}@b.example>", local), (f"FROM:<a@{sign}>", domain)):
+            taken = isinstance(path_parser.parse_mail(argument), path_parser.MailPath)
+            assert taken is (beyond or sign in known), (argument, hex(code))
 
 
 @pytest.mark.parametrize(
