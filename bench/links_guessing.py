@@ -24,6 +24,7 @@ from varco_common.runtime.uvicorn_server import listening
 from varco_common.storage.object_store import ObjectStore
 from varco_filelink.downloads import server
 from varco_filelink.downloads.download_events import DownloadEvents
+from varco_filelink.link_addresses import hidden_url, link_id
 from varco_filelink.link_store import LinkStore
 from varco_filelink.model.link_state import Link
 
@@ -43,15 +44,15 @@ def main(requests: Annotated[int, typer.Option(help="of each kind")] = 10_000) -
 
 async def _asked(requests: int) -> dict[str, list[float]]:
     source = random.Random(404)
-    links = {(digits := source.randbytes(20).hex()): _link(digits) for _ in range(HELD)}
-    held = [*links]
+    held = [source.randbytes(20).hex() for _ in range(HELD)]
+    links = {(key := link_id(f"{digits}.pdf")): _link(key) for digits in held}
     kinds: dict[str, Callable[[], str]] = {
         "nothing in common": lambda: f"{source.randbytes(20).hex()}.pdf",
         "all but the last digit": lambda: _near(source.choice(held), links),
         "there, with another ending": lambda: f"{source.choice(held)}.zip",
     }
-    names = {f"{digits}.pdf": link for digits, link in links.items()}
-    store = cast(LinkStore, SimpleNamespace(by_name=names.get))  # as in the service: one look into a table in memory
+    # as in the service: a digest, and one look into a table in memory
+    store = cast(LinkStore, SimpleNamespace(by_name=lambda name: links.get(link_id(name))))
     files = cast("ObjectStore", None)
     server.MISSES_PER_MINUTE = NEVER
     downloads = server.DownloadServer(store, files, cast("DownloadEvents", None), lambda _: None)
@@ -80,7 +81,7 @@ async def _timed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pat
 
 
 def _near(digits: str, links: dict[str, Link]) -> str:
-    other = next(d for d in "0123456789abcdef" if d != digits[-1] and digits[:-1] + d not in links)
+    other = next(d for d in "0123456789abcdef" if d != digits[-1] and link_id(f"{digits[:-1]}{d}.pdf") not in links)
     return f"{digits[:-1]}{other}.pdf"
 
 
@@ -91,14 +92,14 @@ def _slower(times: list[float], than: list[float]) -> float:
     return above / 2 / len(times) / len(than)
 
 
-def _link(digits: str) -> Link:
+def _link(key: str) -> Link:
     at = datetime(2026, 11, 24, tzinfo=UTC)
     return Link(
-        link=digits,
+        link=key,
         account="bench",
         mail="m",
         part="2",
-        url=f"http://x.test/files/{digits}.pdf",
+        url=hidden_url("http://x.test", "pdf"),
         object="o",
         name="a.pdf",
         size=1,

@@ -187,6 +187,7 @@ def test_a_start_makes_again_what_a_power_cut_left_empty(machine: Machine) -> No
     ("name", "remedy"),
     [
         ("relay.key", "restore it from a backup, or delete it and set the routes that have a password again"),
+        ("filelink.key", "restore it from a backup, or delete it: the links that were sent go on working"),
         ("audit-signing.key", "restore it from a backup, or delete it: audit then makes another key"),
         ("token.key", "restore it from a backup that was made --with-secrets, or delete it"),
     ],

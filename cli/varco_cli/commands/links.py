@@ -45,7 +45,7 @@ def show_link(link: Link, as_json: Json = False) -> None:
 
     Example: `varco links show 8fe4c11451281c094a6578e6ddbf5eed`
     """
-    answer = api_client.call("filelink", "GET", f"/links/{_digits(link)}")
+    answer = api_client.call("filelink", "GET", f"/links/{_key(link)}")
     output.show(answer, as_json, lambda: _print_link(answer))
 
 
@@ -56,7 +56,7 @@ def revoke(link: Link, reason: NeededReason, as_json: Json = False) -> None:
     Example: `varco links revoke 8fe4c11451281c094a6578e6ddbf5eed --reason "sent to the
     wrong person"`
     """
-    answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/revoke", json={"reason": reason})
+    answer = api_client.call("filelink", "POST", f"/links/{_key(link)}/revoke", json={"reason": reason})
     output.show(answer, as_json, lambda: _print_link(answer))
 
 
@@ -76,12 +76,12 @@ def extend(
         raise Misused("give either --by or --until")
     end = times.later(until, "--until").isoformat() if until else None
     query = {"by": by or None, "until": end, "reason": reason}
-    answer = api_client.call("filelink", "POST", f"/links/{_digits(link)}/extend", json=query)
+    answer = api_client.call("filelink", "POST", f"/links/{_key(link)}/extend", json=query)
     output.show(answer, as_json, lambda: _print_link(answer))
 
 
-def _digits(link: str) -> str:
-    return link.rstrip("/").rpartition("/")[2].partition(".")[0]
+def _key(link: str) -> str:
+    return link.rstrip("/").rpartition("/")[2]
 
 
 def _print(answer: dict[str, Any]) -> None:

@@ -111,8 +111,8 @@ async def test_each_download_is_said_with_its_bytes_and_whether_it_was_whole(gat
         (len(layouts.PDF), True, "127.0.0.1"),
         (10, False, "127.0.0.1"),
     ]
-    digits = url.rpartition("/")[2].partition(".")[0]
-    link = (await filelink.get(f"/links/{digits}")).json()
+    name = url.rpartition("/")[2]
+    link = (await filelink.get(f"/links/{name}")).json()
     assert (link["downloads"], link["sent"], len(link["recent"])) == (1, len(layouts.PDF) + 10, 2)
 
 

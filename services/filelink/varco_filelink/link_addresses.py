@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-from typing import NamedTuple
 
 from varco_common.events import AttachmentLinked
 from varco_filelink.model.link_state import Link
@@ -12,36 +11,32 @@ _DIGITS = 40  # in hex: 160 bits
 _ID_DIGITS = 32
 
 
-class SecretDigits(NamedTuple):
-    """The end of an address, and the link's id, from which nobody computes it."""
-
-    digits: str
-    link: str
-
-
 class LinkAddresses:
     """Derives the digits of each link from filelink's key, so that they outlive all tables."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def digits_of(self, mail: str, part: str) -> SecretDigits:
-        """Always the same for a part of a mail. A mail is converted once, so they are unique."""
+    def name(self, mail: str, part: str, extension: str) -> str:
+        """The end of an address, with the secret digits.
+
+        They are always the same for a part of a mail. A mail is converted once, so they are unique.
+        """
         digits = hmac.new(self._key, f"{mail}/{part}".encode(), hashlib.sha256).hexdigest()[:_DIGITS]
-        return SecretDigits(digits, link_id(digits))
+        return f"{digits}.{extension}"
 
     def url(self, link: Link | AttachmentLinked) -> str:
         """The whole address of a link; empty if it was made with another key."""
         head, slash, name = link.url.rpartition("/")
         if not name.startswith(HIDDEN):
             return link.url
-        digits, made = self.digits_of(link.mail, link.part)
-        return head + slash + digits + name.removeprefix(HIDDEN) if made == link.link else ""
+        whole = self.name(link.mail, link.part, name.removeprefix(f"{HIDDEN}."))
+        return head + slash + whole if link_id(whole) == link.link else ""
 
 
-def link_id(digits: str) -> str:
-    """The id of the link whose address has these digits."""
-    return hashlib.sha256(digits.encode()).hexdigest()[:_ID_DIGITS]
+def link_id(name: str) -> str:
+    """The id of the link whose address ends in `name`. Nobody computes the name from it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:_ID_DIGITS]
 
 
 def hidden_url(base: str, extension: str) -> str:

@@ -15,7 +15,7 @@ from varco_common.bus import Bus
 from varco_common.events import AttachmentLinked, Ending, LinkClosed, LinkExpired, LinkExtended, LinkRevoked
 from varco_common.eventsourcing.projection import Projection
 from varco_common.storage.object_store import ObjectStore
-from varco_filelink.link_addresses import link_id
+from varco_filelink.link_addresses import HIDDEN, link_id
 from varco_filelink.model import link_state
 from varco_filelink.model.link_state import Link, LinkState
 
@@ -38,6 +38,7 @@ class LinkStore:
 
     def __init__(self, bus: Bus, files: ObjectStore, projection: Projection[Link]) -> None:
         self._bus, self._files, self._projection = bus, files, projection
+        self._earlier: dict[str, str] = {}  # by the end of the address, which events of earlier versions have
         self._by_mail: dict[str, set[str]] = defaultdict(set)
         self._by_object: dict[str, set[str]] = defaultdict(set)  # live links only
         self._object_of: dict[tuple[str, str], str] = {}  # by account and SHA-256
@@ -56,14 +57,10 @@ class LinkStore:
     def get(self, link: str) -> Link | None:
         return self._projection.get(link)
 
-    def by_digits(self, digits: str) -> Link | None:
-        """The link whose address has these digits."""
-        return self.get(link_id(digits)) or self._earlier(digits)
-
-    def _earlier(self, digits: str) -> Link | None:
-        """A link of an earlier version, whose id are the digits."""
-        link = self.get(digits)
-        return link if link and f"/{digits}." in link.url else None
+    def by_name(self, name: str) -> Link | None:
+        """The link whose address ends in `name`. One look into each of two tables, for any name."""
+        earlier = self._earlier.get(name)
+        return self.get(earlier or link_id(name))
 
     def all(self) -> Iterable[Link]:
         """In no order. The caller must not await while it iterates."""
@@ -201,6 +198,8 @@ class LinkStore:
         link = self._projection.get(key)
         if link is None:
             return
+        if HIDDEN not in (name := link.url.rpartition("/")[2]):
+            self._earlier[name] = key
         self._by_mail[link.mail].add(key)
         content = (link.account, link.sha256)
         if link.state is LinkState.LIVE:

@@ -81,8 +81,8 @@ def _scope(token: ApiToken, account: str) -> str:
 
 
 def _visible(links: LinkStore, token: ApiToken, key: str) -> Link:
-    """By its id, or by the digits of its URL. That of another account is answered as unknown."""
-    link = links.get(key) or links.by_digits(key)
+    """By its id, or by the end of its URL. That of another account is answered as unknown."""
+    link = links.get(key) or links.by_name(key)
     if link is None or not token.covers(link.account):
         raise HTTPException(404, "There is no such link.")
     return link

@@ -22,7 +22,7 @@ from varco_filelink.conversion.body_source import BodySource
 from varco_filelink.conversion.edit_plan import BodyEdit, plan_edits
 from varco_filelink.conversion.notice_text import LinkedFile, display_name, link_notice
 from varco_filelink.conversion.transfer_decoding import decoder
-from varco_filelink.link_addresses import LinkAddresses, hidden_url
+from varco_filelink.link_addresses import LinkAddresses, hidden_url, link_id
 from varco_filelink.model.account_settings import LinkSettings
 from varco_filelink.model.link_state import Link
 
@@ -82,7 +82,7 @@ class Converter:
         return AttachmentLinked(
             at=now,
             by="filelink",
-            link=self._addresses.digits_of(envelope.id, part.path).link,
+            link=link_id(self._addresses.name(envelope.id, part.path, end)),
             account=envelope.account,
             mail=envelope.id,
             part=part.path,

@@ -80,9 +80,8 @@ class DownloadServer:
         host = request.client.host if request.client else ""
         if self._limiter.is_blocked(host):
             return _message(request, 429, "slow", {"Retry-After": "60"})
-        digits, _, extension = request.path_params["name"].rpartition("/")[2].partition(".")
-        link = self._links.by_digits(digits)
-        if link is None or not link.url.endswith(f".{extension}"):
+        link = self._links.by_name(request.path_params["name"].rpartition("/")[2])
+        if link is None:
             self._limiter.add_miss(host)
             return _message(request, 404, "unknown")
         if not link.live(datetime.now(UTC)):
