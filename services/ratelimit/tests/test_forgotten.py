@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
+from varco_common.bus.connection import NatsConnection
 from varco_common.events import MailRecorded
 from varco_common.mail.replies import Reply
 
@@ -49,6 +50,23 @@ async def test_a_mail_stream_that_is_empty_makes_no_stranger_of_its_database(sta
         assert await gate.used() == 3
         assert [one["mail"] for one in (await gate.sender())["mails"]] == [one.envelope.id for one in reversed(sent)]
         assert [await gate.send(ballot()) for _ in range(2)] == [Reply.ACCEPTED, Reply.QUOTA_EXCEEDED]
+
+
+async def test_a_start_that_has_counted_all_of_mail_reads_no_recorded_mail(start, nats):
+    async with start() as gate:
+        await gate.quotas(messages=PER_DAY)
+        assert await gate.send(ballot()) is Reply.ACCEPTED
+        await gate.counted(1)
+        await forgotten(gate.bus, 1)
+    asked: list[bytes] = []
+    async with NatsConnection.open(nats.settings(), "watcher") as watcher:
+        watcher.subscribe("$JS.API.CONSUMER.CREATE.EVENTS.>", lambda subject, *_: asked.append(subject))
+        await watcher.settled()
+        async with start() as gate:
+            assert await gate.used() == 1
+        await watcher.settled()
+    assert any(b"mail-refused" in subject for subject in asked)
+    assert not any(b"mail-recorded" in subject for subject in asked)
 
 
 async def test_what_was_forgotten_while_a_process_was_away_from_the_bus_counts(processes, nats, bus):
