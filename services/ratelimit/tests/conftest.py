@@ -96,16 +96,16 @@ class Gate:
         """Messages in MAIL, of the sender's first limit."""
         return (await self.sender(sender, account))["meters"][0]["used"]
 
-    async def vote(self, one: Ballot, seconds=5.0) -> Vote | None:
+    async def vote(self, one: Ballot, seconds=20.0) -> Vote | None:
         votes = await self.bus.voting.collect(one, ["ratelimit"], seconds)
         return votes[0] if votes else None
 
-    async def send(self, one: Ballot, other: Reply = Reply.ACCEPTED) -> Reply:
+    async def send(self, one: Ballot, other: Reply = Reply.ACCEPTED, seconds=20.0) -> Reply:
         """As ingress does it: the vote, then the record or the refusal.
 
         `other` is another voter's vote.
         """
-        vote = await self.vote(one)
+        vote = await self.vote(one, seconds)
         reply = vote.reply if vote else Reply.SERVICE_MISSING
         if reply.accepts and other.accepts:
             await self.bus.mail.append("accepted", record(one, vote, accept("policy")), b"x\r\n")
@@ -120,7 +120,7 @@ class Gate:
 
     async def patiently(self, one: Ballot) -> Reply:
         """As a client does it: again after 451, with a new mail each time."""
-        while (reply := await self.send(one)) is Reply.SERVICE_MISSING:
+        while (reply := await self.send(one, seconds=5.0)) is Reply.SERVICE_MISSING:
             await asyncio.sleep(0.02)
             one = ballot(one.envelope.sender, *one.envelope.recipients, account=one.envelope.account)
         return reply
