@@ -3,12 +3,14 @@
 import hashlib
 import subprocess
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 import uvloop
+from nats.js.api import DiscardPolicy
 
 from varco_audit.app import serve
 from varco_audit.settings import Settings
@@ -88,6 +90,14 @@ class Gate:
         """Puts into a stream what no service would."""
         async with manager(self.nats.settings()) as raw:
             return (await raw.jetstream().publish(subject, payload)).seq
+
+    async def expire(self, kept: int) -> int:
+        """Leaves EVENTS the newest events only, as ten years would; returns the first sequence."""
+        async with manager(self.nats.settings()) as raw:
+            config = (await raw.jetstream().stream_info("EVENTS")).config
+            for limit, discard in ((kept, DiscardPolicy.OLD), (-1, DiscardPolicy.NEW)):
+                await raw.jetstream().update_stream(replace(config, max_msgs=limit, discard=discard))
+        return (await self.bus.events.bounds())[0]
 
     def audit(self, **more) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Runs an audit in this process inside the block; gives an admin's HTTP client."""

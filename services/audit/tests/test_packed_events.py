@@ -14,8 +14,10 @@ from varco_audit.index.tables import packed_events
 from varco_audit.search.event_reader import EventReader
 from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_common.base.tasks import run_in_background
+from varco_common.bus import Bus
 from varco_common.events import AuthCause, AuthFailed, CredentialAdded, MailDelivered, encode_event
 from varco_common.storage import database
+from varco_common.testing import nats_server
 from varco_common.testing.waiting import eventually
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -52,6 +54,14 @@ async def audit_tables(bus, url, *, items: int = 10):
             yield engine, packed, EventReader(bus, index, EventSearch(index), packed, asyncio.Event())
 
 
+async def found(reader, sequences) -> list[int]:
+    return [raw.sequence for raw in await reader.fetch(sequences)]
+
+
+async def are_found(reader, sequences, those) -> bool:
+    return await found(reader, sequences) == [*those]
+
+
 async def packs(engine) -> dict[int, list[int]]:
     async with engine.connect() as connection:
         rows = (await connection.execute(sa.select(packed_events).order_by(packed_events.c.pack))).all()
@@ -64,6 +74,36 @@ async def test_on_each_database_events_are_found_while_the_bus_is_away(gate, dat
         await gate.nats.stop()
         found, following = await reader.page(EventQuery(host="192.0.2.7"), newest_first=True)
     assert ([raw.sequence for raw in found], following) == ([208, 8], 0)
+
+
+async def test_an_event_is_not_found_once_the_stream_has_it_no_longer(gate, sqlite_url):
+    last = await append_encoded(gate.bus, [failed()] * (PACK + 6))
+    async with audit_tables(gate.bus, sqlite_url) as (_, _, reader):
+        first = await gate.expire(3)
+        assert first == last - 2
+        await eventually(lambda: are_found(reader, range(1, last + 1), range(first, last + 1)))
+
+
+async def test_an_event_is_not_found_that_the_stream_never_had(gate, sqlite_url):
+    """EVENTS was restored to an older state, and the tables were not."""
+    await append_encoded(gate.bus, [failed()] * 9)
+    async with (
+        audit_tables(gate.bus, sqlite_url) as (engine, packed, _),
+        nats_server() as older,
+        Bus.connect(older.settings(), "test") as bus,
+    ):
+        await append_encoded(bus, [failed()] * 4)
+        index = EventIndex(bus, engine)
+        reader = EventReader(bus, index, EventSearch(index), packed, asyncio.Event())
+        await eventually(lambda: are_found(reader, range(1, 10), range(1, 5)))
+
+
+async def test_an_event_is_found_as_soon_as_it_is_there(gate, sqlite_url):
+    await append_encoded(gate.bus, [failed()])
+    async with audit_tables(gate.bus, sqlite_url) as (_, _, reader):
+        assert await found(reader, [1, 2]) == [1]
+        await append_encoded(gate.bus, [delivered()])
+        assert await found(reader, [1, 2]) == [1, 2]
 
 
 async def test_a_page_of_events_all_over_the_stream_takes_few_queries(gate, sqlite_url):

@@ -210,6 +210,13 @@ class EventLog:
             raise NotFound(f"no event {sequence}")
         return message
 
+    async def bounds(self) -> tuple[int, int]:
+        """The first sequence that is still there, and the last one ever given.
+
+        In an empty stream the first is the next one to be given.
+        """
+        return await jetstream.bounds(self._connection, subjects.EVENTS)
+
     async def since(self, subject_filter: str, at: datetime) -> AsyncGenerator[StoredEvent, None]:
         """Yields the matching events stored at `at` or later, up to the last one there is now.
 

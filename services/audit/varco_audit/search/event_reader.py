@@ -10,6 +10,7 @@ from varco_audit.index.packed_events import PackedEvents
 from varco_audit.merging import merged
 from varco_audit.search.event_search import EventQuery, EventSearch
 from varco_audit.search.in_time import InTime
+from varco_audit.search.stream_bounds import StreamBounds
 from varco_common.base import subjects
 from varco_common.base.errors import NotFound, TransientError
 from varco_common.bus import Bus, StreamMessage
@@ -25,7 +26,7 @@ class EventReader:
     ) -> None:
         self._bus = bus
         self._index, self._search, self._packed = index, search, packed
-        self._draining = draining
+        self._bounds, self._draining = StreamBounds(bus), draining
 
     async def page(
         self,
@@ -50,8 +51,10 @@ class EventReader:
     async def fetch(self, sequences: Sequence[int]) -> list[StreamMessage]:
         """The events at these places, without those that the stream has no longer.
 
-        Those that are not packed, or not yet, come from EVENTS one by one.
+        Those that are not packed, or not yet, come from EVENTS one by one. While the bus is away,
+        packed events come also if they may have expired meanwhile.
         """
+        sequences = await self._bounds.within(sequences)
         found: dict[int, StreamMessage] = {}
         with suppress(TransientError):  # while the database is away, all come from EVENTS
             found = await self._packed.find(sequences)
