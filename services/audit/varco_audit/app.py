@@ -8,6 +8,7 @@ from varco_audit.batches import BatchLimits
 from varco_audit.dead_letters.operations import DeadLetters
 from varco_audit.index import packed_events
 from varco_audit.index.event_index import EventIndex
+from varco_audit.index.expiry import delete_expired_rows
 from varco_audit.index.mail_texts import MailTexts
 from varco_audit.index.subject_index import SubjectIndex
 from varco_audit.names import NAME
@@ -82,6 +83,7 @@ async def serve(settings: Settings) -> None:
             signer.run(),
             verify_periodically(bus, history, VERIFY_EVERY),
             retention_worker.run(),
+            delete_expired_rows(bus, engine),
         )
         await stack.enter_async_context(run_in_background(*work))
         await server.serve(bus, database=dead_letters.check, index=index.check)
