@@ -33,7 +33,8 @@ def names(stack: Stack) -> dict[str, list[str]]:
 async def test_services_that_need_one_another_share_a_process(stack: Stack) -> None:
     assert names(stack) == {
         "background": ["archive", "audit", "console", "domains"],
-        "voters": ["banguard", "filelink", "policy", "ratelimit"],
+        "voters": ["banguard", "policy", "ratelimit"],
+        "filelink": ["filelink"],
         "ingress-smtp": ["ingress-smtp"],
         "relay": ["relay"],
     }

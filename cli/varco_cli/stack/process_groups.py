@@ -1,6 +1,7 @@
 """Which services share a process of `varco up`.
 
-Services share one where the mail would stand still or go on all the same without any of them.
+Services share one where the mail would stand still or go on all the same without any of them. What
+reads the mail of strangers is alone: ingress-smtp, and filelink, which votes, too (ADR 46).
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ Processes = Literal["groups", "each", "one"]
 
 _TOGETHER = "services"
 _GROUPS = {
-    "voters": ("banguard", "filelink", "policy", "ratelimit"),  # a verdict needs the votes of all
+    "voters": ("banguard", "policy", "ratelimit"),  # a verdict needs the votes of all
     "background": ("archive", "audit", "console", "domains"),  # no verdict and no delivery waits for them
 }
 _GROUP_OF = {service: group for group, services in _GROUPS.items() for service in services}

@@ -43,7 +43,7 @@ class StackSettings(WithConsolePort, WithHostname, WithLinksPort, WithMailLimits
     processes: Processes = Field(
         default="groups",
         validation_alias="VARCO_PROCESSES",
-        description="`groups`: one process for ingress-smtp, one for the voters, one for relay, one for the others. "
+        description="`groups`: a process each for ingress-smtp, filelink, relay, the other voters, and the rest. "
         "`each`: a process for each service, which takes more memory. `one`: all in one process, which takes less.",
     )
 

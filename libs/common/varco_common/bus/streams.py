@@ -100,7 +100,8 @@ async def manager(settings: BusSettings) -> AsyncIterator[Client]:
     try:
         yield connection
     finally:
-        await connection.close()
+        with contextlib.suppress(OSError):  # the bus has gone first
+            await connection.close()
 
 
 class MailLimit:
