@@ -1,6 +1,7 @@
 """The process that services are forked from, and the services as processes of it."""
 
 import asyncio
+import contextlib
 import socket
 import sys
 from typing import IO
@@ -38,7 +39,7 @@ class ForkServer(ManagedProcess):
 
     @property
     def settled(self) -> bool:
-        return super().settled and self._connection.done()
+        return super().settled and self._connection.done() and self.connection.fileno() >= 0
 
     @property
     def connection(self) -> socket.socket:
@@ -52,7 +53,7 @@ class ForkServer(ManagedProcess):
     async def stop(self) -> None:
         await super().stop()
         if self._greeting:
-            await self._greeting
+            await asyncio.wait([self._greeting])
 
     async def descriptions(self) -> list[ServiceDescription]:
         """Returns the services that are to run here.
@@ -72,6 +73,10 @@ class ForkServer(ManagedProcess):
                     )
                 except ConnectionError:
                     self._disconnect(connection)
+                except BaseException:
+                    if connection.socket.fileno() < 0:
+                        self._disconnect(connection)
+                    raise
 
     def _take_over(self) -> Process | None:
         child = super()._take_over()
@@ -84,7 +89,11 @@ class ForkServer(ManagedProcess):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            child = await self._execute(output, theirs.fileno())
+            try:
+                child = await self._execute(output, theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
         self._greeting = asyncio.create_task(self._greet(child, ours))
         return child
 
@@ -92,7 +101,9 @@ class ForkServer(ManagedProcess):
         """The pid file is written later: see `_greet`."""
 
     async def _greet(self, child: Process, connection: socket.socket) -> None:
-        greeting = await asyncio.get_running_loop().sock_recv(connection, MESSAGE_BYTES)
+        greeting = b""
+        with contextlib.suppress(ConnectionError):
+            greeting = await asyncio.get_running_loop().sock_recv(connection, MESSAGE_BYTES)
         if not greeting:
             connection.close()
             if not self._descriptions.done():

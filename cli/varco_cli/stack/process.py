@@ -59,6 +59,7 @@ class ManagedProcess:
     def __init__(self, program: Program, home: StateDirectory, running: int = 0) -> None:
         self.program = program
         self._running = running
+        self._ran = bool(running)  # then a start that fails is tried again
         self.exit_code: int | None = None
         self._home = home
         self._child: Process | None = None
@@ -80,7 +81,7 @@ class ManagedProcess:
         return bool(self.pid)
 
     async def start(self) -> None:
-        """Starts the program, and returns when its process exists."""
+        """Starts the program, and returns when its process exists. Raises FailedStart."""
         spawned = asyncio.create_task(self._spawned.wait())
         supervised = keep_running(
             self.name, self._spawn, grace_seconds=self.program.grace_seconds, on_exit=self._on_exit
@@ -118,12 +119,13 @@ class ManagedProcess:
         self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Sends a signal, and returns the id of the process that got it.
+        """Sends a signal, and returns the id of the process that got it; 0 while none runs.
 
         Unlike after `stop`, the program is started again.
         """
         pid = self.pid
-        os.kill(pid, number)
+        if pid:  # to kill(2), 0 means the group of the caller
+            os.kill(pid, number)
         return pid
 
     def _on_exit(self, child: Process) -> None:
@@ -132,27 +134,40 @@ class ManagedProcess:
         _reap_group(child.pid)
 
     async def _spawn(self) -> Process:
-        child = self._child = self._take_over() or await self._started()
+        try:
+            child = self._child = self._take_over() or await self._started()
+        except OSError as error:
+            if self._ran:
+                raise
+            raise FailedStart(f"{self.name} can't be started: {error}") from error
+        self._ran = True
         self._spawned.set()
         self._spawned = asyncio.Event()
         return child
 
     def _take_over(self) -> Process | None:
         """Returns the child that runs the program already, once."""
-        pid, self._running = self._running, 0
+        child = None
         with contextlib.suppress(ProcessLookupError):  # it has ended
-            return ForkedProcess(pid) if pid else None
-        return None
+            child = ForkedProcess(self._running) if self._running else None
+        self._running = 0
+        return child
 
     async def _started(self) -> Process:
         with self._home.log_file(self.name).open("ab") as output:
-            child = await self._launch(output)
+            child = self._child = await self._launch(output)
         self._on_spawn(child)
         _log.info("started", process=self.name, pid=child.pid)
         return child
 
     def _on_spawn(self, child: Process) -> None:
-        self._home.note_pid(self.name, child.pid)
+        """Writes the pid file. Without one, only commands such as `varco restart` miss it."""
+        try:
+            self._home.note_pid(self.name, child.pid)
+        except OSError as error:
+            _log.warning("its pid file can't be written", process=self.name, pid=child.pid, error=str(error))
+            with contextlib.suppress(OSError):  # that of the process before would name a stranger
+                self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def _launch(self, output: IO[bytes]) -> Process:
         return await self._execute(output, asyncio.subprocess.DEVNULL)

@@ -80,3 +80,20 @@ async def test_the_pauses_grow_while_it_keeps_dying(monkeypatch: pytest.MonkeyPa
     assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.2), strict=True))
     supervised.task.cancel()
     await asyncio.wait([supervised.task])
+
+
+async def test_a_start_that_the_system_refuses_is_tried_again():
+    started = asyncio.Event()
+    refusals = [BlockingIOError("fork"), OSError("no space left on device")]
+
+    async def spawn() -> asyncio.subprocess.Process:
+        if refusals:
+            raise refusals.pop()
+        started.set()
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", PATIENT, stdout=asyncio.subprocess.DEVNULL)
+
+    task = asyncio.create_task(keep_running("example", spawn, grace_seconds=10))
+    async with asyncio.timeout(60):
+        await started.wait()
+    task.cancel()
+    await asyncio.wait([task])

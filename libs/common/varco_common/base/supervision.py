@@ -40,24 +40,33 @@ async def keep_running(
 ) -> Never:
     """Starts the process, and again whenever it ends. The pauses double from 0.1 to 10 s.
 
+    A start that fails with OSError, as on a full disk or without memory, is tried again likewise.
     `on_exit` gets each process that has ended. When this coroutine is cancelled it sends SIGTERM,
     after `grace_seconds` SIGKILL, and returns when the process is gone.
     """
     pause = FIRST_PAUSE_SECONDS
     while True:
         started = time.monotonic()
-        process = await spawn()
         try:
-            code = await process.wait()
-        finally:
-            await uncancellable(end_process(name, process, grace_seconds))
-            on_exit(process)
-        if time.monotonic() - started > STABLE_AFTER_SECONDS:
-            pause = FIRST_PAUSE_SECONDS
-        write, what = (_log.error, "died") if code else (_log.info, "ended")
-        write(f"{what}: starting it again", process=name, exit_code=code, pause_seconds=pause)
+            process = await spawn()
+        except OSError as error:
+            _log.error("can't be started: trying again", process=name, error=repr(error), pause_seconds=pause)
+        else:
+            code = await _run_to_its_end(name, process, grace_seconds, on_exit)
+            if time.monotonic() - started > STABLE_AFTER_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            write, what = (_log.error, "died") if code else (_log.info, "ended")
+            write(f"{what}: starting it again", process=name, exit_code=code, pause_seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def _run_to_its_end(name: str, process: Process, grace_seconds: float, on_exit: Callable[[Process], None]) -> int:
+    try:
+        return await process.wait()
+    finally:
+        await uncancellable(end_process(name, process, grace_seconds))
+        on_exit(process)
 
 
 async def end_process(name: str, process: Process, grace_seconds: float) -> None:
