@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, get_args
 
 import typer
@@ -12,8 +13,9 @@ from varco_cli import output
 from varco_cli.commands.stack_failures import command_failures
 from varco_cli.failures import Conflict, Misused
 from varco_cli.stack import AlreadyRunning, Stack
+from varco_cli.stack.child_watcher import watching_without_threads
 from varco_cli.stack.first_operator import console_url, first_operator_link
-from varco_cli.stack.handover import ENDING, hand_over
+from varco_cli.stack.handover import ENDING, block_signals, hand_over
 from varco_cli.stack.process_groups import Processes
 from varco_cli.stack.trial_account import TrialAccount, open_trial
 from varco_common.base import log
@@ -47,13 +49,14 @@ def up(
     if detach:
         _detach(processes)
         return
-    with command_failures():
+    with command_failures(), watching_without_threads():
         asyncio.run(_run(processes))
 
 
 async def _run(processes: str) -> None:
     stack = Stack(processes=processes, on_progress=output.step)
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=block_signals))
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stack.home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)

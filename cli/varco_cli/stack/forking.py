@@ -46,9 +46,9 @@ class ForkServer(ManagedProcess):
         """Returns the connection to the server, once it has imported everything."""
         return self._connection.result().socket
 
-    async def start(self) -> None:
+    def keep_running(self) -> asyncio.Task[None]:
         adopt_orphans()
-        await super().start()
+        return super().keep_running()
 
     async def stop(self) -> None:
         await super().stop()

@@ -83,14 +83,19 @@ class ManagedProcess:
     async def start(self) -> None:
         """Starts the program, and returns when its process exists. Raises FailedStart."""
         spawned = asyncio.create_task(self._spawned.wait())
+        supervision = self.keep_running()
+        await asyncio.wait([spawned, supervision], return_when=asyncio.FIRST_COMPLETED)
+        if supervision.done():
+            spawned.cancel()
+            supervision.result()  # raises the error that prevented the start
+
+    def keep_running(self) -> asyncio.Task[None]:
+        """Starts the program, or takes over its process, in the task that it returns."""
         supervised = keep_running(
             self.name, self._spawn, grace_seconds=self.program.grace_seconds, on_exit=self._on_exit
         )
         self._supervision = asyncio.create_task(supervised, name=f"keep {self.name}")
-        await asyncio.wait([spawned, self._supervision], return_when=asyncio.FIRST_COMPLETED)
-        if self._supervision.done():
-            spawned.cancel()
-            self._supervision.result()  # raises the error that prevented the start
+        return self._supervision
 
     async def wait_ready(self, seconds: float) -> None:
         """Waits until the program is ready.

@@ -26,13 +26,15 @@ class ProcessStages:
     async def start(self, *stage: ManagedProcess) -> None:
         """Starts processes that do not wait for one another. They will be ended together."""
         self._on_progress(f"starting {', '.join(process.name for process in stage)}")
-        await self.keep_running(*stage)
-
-    async def keep_running(self, *stage: ManagedProcess) -> None:
-        """The same without words: some may run already."""
         self.stages.append([*stage])
         for process in stage:
             await process.start()
+
+    def keep_running(self, *stage: ManagedProcess) -> None:
+        """The same for processes that run already. Waits for none that has died meanwhile."""
+        self.stages.append([*stage])
+        for process in stage:
+            process.keep_running()
 
     async def stop(self) -> None:
         """Drains and ends everything, first the services that accept mail. Leaves no process."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from varco_cli.stack.child_watcher import watching_without_threads
 from varco_cli.stack.disk_room import DiskRoomWatcher
 from varco_cli.stack.forking import FORK_SERVER, ForkedServices, ForkServer
 from varco_cli.stack.handover import ENDING, Handover, RunningProcess
@@ -31,7 +32,8 @@ def main(file: int) -> None:
     with open(file, "rb") as content:
         handover = msgspec.json.decode(content.read(), type=Handover, dec_hook=lambda kind, text: kind(text))
     os.set_inheritable(handover.lock, False)
-    asyncio.run(_supervise(handover, StateDirectory(Path(handover.home))))
+    with watching_without_threads():
+        asyncio.run(_supervise(handover, StateDirectory(Path(handover.home))))
 
 
 async def _supervise(handover: Handover, home: StateDirectory) -> None:
@@ -45,7 +47,7 @@ async def _supervise(handover: Handover, home: StateDirectory) -> None:
         log.configure(handover.log_level, lines)
         try:
             for stage in _taken_over(handover, home):
-                await stages.keep_running(*stage)
+                stages.keep_running(*stage)
             watching = asyncio.create_task(watcher.run(), name="disk room")
             await stop.wait()
             await ended(watching)
