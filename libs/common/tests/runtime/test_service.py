@@ -32,6 +32,12 @@ async def deaf(settings):
         except asyncio.CancelledError:
             print("heard", flush=True)
 
+async def crashing_late(settings):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        raise LookupError("another bug")
+
 async def unfinished(settings):
     print("up", flush=True)
 
@@ -99,6 +105,25 @@ def test_a_service_that_does_not_drain_in_time_is_ended():
     _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert lines(err)[-1]["event"] == "not drained in time"
+
+
+def test_the_crash_that_ends_a_group_is_logged_before_the_others_drain():
+    process = start("deaf", "crashing", VARCO_DRAIN="1h")
+    assert process.stdout.readline() == "up\n"
+    while json.loads(process.stderr.readline())["event"] != "crashed":
+        pass
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("misses", [["deaf", "crashing"], ["misset", "crashing"], ["deaf", "misset", "crashing_late"]])
+def test_each_crash_is_logged_whatever_else_is_wrong(misses):
+    process = start(*misses, VARCO_DRAIN="100ms")
+    _, err = process.communicate(timeout=60)
+    crashed = [line["service"] for line in map(json.loads, err.splitlines()[:-1]) if line["event"] == "crashed"]
+    assert crashed == [name for name in misses if name.startswith("crashing")]
+    assert process.returncode == (2 if "misset" in misses else 1)
 
 
 def test_a_second_signal_does_not_wait():

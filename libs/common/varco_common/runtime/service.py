@@ -82,11 +82,7 @@ def run(*services: Service, environments: Mapping[str, Mapping[str, str]] | None
         settings.append(load_or_exit(service.settings))
     log.configure(settings[0].log_level)
     _calm_collector()
-    try:
-        code = uvloop.run(_supervise(list(zip(services, settings, strict=True))))
-    except BrokenSetting as error:
-        exit_broken(error)
-    sys.exit(code)
+    sys.exit(uvloop.run(_supervise(list(zip(services, settings, strict=True)))))
 
 
 def _calm_collector() -> None:
@@ -112,12 +108,14 @@ async def _supervise(parts: Sequence[tuple[Service, Settings]]) -> int:
         _log.error("the network is gone: ending, so that a restart joins the new one")
         os._exit(EXIT_CRASHED)  # no client and no bus is within reach: there is nothing to drain
     lost.cancel()
+    errors = _new_errors(tasks, {})  # draining may take long, or not end
     stop.set()
     for task in tasks:
         task.cancel()
     grace = max(settings.drain.total_seconds() for _, settings in parts)
     _, late = await asyncio.wait(tasks, timeout=grace)
-    return _exit_code(tasks, late)
+    errors |= _new_errors(tasks, errors)
+    return _exit_code(errors, late)
 
 
 def _on_signal(stop: asyncio.Event) -> None:
@@ -126,15 +124,26 @@ def _on_signal(stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _exit_code(tasks: Sequence[asyncio.Task[None]], late: set[asyncio.Task[None]]) -> int:
+def _new_errors(tasks: Sequence[asyncio.Task[None]], known: Mapping[str, BaseException]) -> dict[str, BaseException]:
+    """Logs and returns the errors of the services that have ended, but for those that are known.
+
+    A broken setting is not logged: it becomes the last words of the process.
+    """
+    over = [task for task in tasks if task.done() and not task.cancelled() and task.get_name() not in known]
+    errors = {task.get_name(): error for task in over if (error := task.exception())}
+    for name, error in errors.items():
+        if not _broken_setting(error):
+            _log.error("crashed", service=name, error=repr(error), exc_info=error)
+    return errors
+
+
+def _exit_code(errors: Mapping[str, BaseException], late: set[asyncio.Task[None]]) -> int:
     if late:
         _log.error("not drained in time", late=sorted(task.get_name() for task in late))
+    if broken := next(filter(None, map(_broken_setting, errors.values())), None):
+        exit_broken(broken)
+    if late:
         os._exit(EXIT_CRASHED)  # the tasks ignored their cancellation, so waiting for them would not end
-    errors = {task.get_name(): error for task in tasks if not task.cancelled() and (error := task.exception())}
-    for name, error in errors.items():
-        if broken := _broken_setting(error):
-            raise broken
-        _log.error("crashed", service=name, error=repr(error), exc_info=error)
     return EXIT_CRASHED if errors else 0
 
 
