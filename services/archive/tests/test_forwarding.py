@@ -10,7 +10,7 @@ import pytest
 
 from varco_archive.rendered_copy import copy_id
 from varco_common.bus import Delivery
-from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced
+from varco_common.events import CopyBounced, CopyForwarded, Failure, MailBounced, MailDropped
 from varco_common.mail.hops import count_hops
 from varco_common.testing.waiting import eventually
 
@@ -115,6 +115,26 @@ async def test_a_copy_that_bounces_is_an_event_for_the_operator(gate):
         assert (event.mail, event.address, event.answer) == (mail, "boss@acme.example", "550 5.1.1 no such user")
         metrics = (await http.get("/metrics")).text
         assert "varco_archive_bounced_total" in metrics
+
+
+async def test_a_copy_that_somebody_drops_is_an_event_for_the_operator(gate):
+    async with gate.archive() as http:
+        await switch_on(http, forward="boss@acme.example", **TOLD)
+        mail = await gate.mail()
+        (copy,) = await forwarded(gate, 1)
+        dropped = MailDropped(
+            at=datetime.now(UTC),
+            account="acme",
+            mail=copy_id(mail),
+            sequence=copy.sequence,
+            recipients=("boss@acme.example",),
+            by="token:ops",
+            reason="stolen password",
+        )
+        await gate.bus.events.append(dropped)
+        await eventually(lambda: gate.bus.events.last_sequence(CopyBounced.subject_filter()))
+    (event,) = await gate.events(CopyBounced.subject_filter())
+    assert (event.mail, event.answer) == (mail, "dropped by token:ops: stolen password")
 
 
 async def test_a_large_mail_is_forwarded_through_the_object_store(gate, bodies):

@@ -1,4 +1,4 @@
-"""Notices forwarded copies that relay could not deliver, and appends CopyBounced.
+"""Notices forwarded copies that relay did not deliver, and appends CopyBounced.
 
 Nobody gets a bounce message: the sender does not know of the copy.
 """
@@ -11,9 +11,9 @@ from varco_archive.copy_index import CopyIndex
 from varco_common.base import log
 from varco_common.base.tasks import retry_until_available
 from varco_common.bus import Bus
-from varco_common.events import CopyBounced, MailBounced, MailExpired
+from varco_common.events import CopyBounced, MailBounced, MailDropped, MailExpired
 
-RELAY_FAILURES = (MailBounced.subject_filter(), MailExpired.subject_filter())
+RELAY_FAILURES = tuple(kind.subject_filter() for kind in (MailBounced, MailExpired, MailDropped))
 _MARK = "fates"  # the last event that was looked at
 _log = log.get(__name__)
 
@@ -40,13 +40,18 @@ async def listen(bus: Bus, index: CopyIndex) -> None:
         await retry_until_available(lambda: index.set_mark(_MARK, after))
     async with aclosing(bus.events.follow(*RELAY_FAILURES, after=after)) as events:
         async for stored in events:
-            if isinstance(event := stored.event, MailBounced | MailExpired):
+            if isinstance(event := stored.event, MailBounced | MailExpired | MailDropped):
                 await retry_until_available(lambda event=event, at=stored.sequence: _apply(bus, index, event, at))  # type: ignore[misc]
 
 
-async def _apply(bus: Bus, index: CopyIndex, event: MailBounced | MailExpired, sequence: int) -> None:
+async def _apply(bus: Bus, index: CopyIndex, event: MailBounced | MailExpired | MailDropped, sequence: int) -> None:
     if original := (await index.originals([event.mail])).get(event.mail):
         mail, address = original
-        answer = event.failures[-1].answer if event.failures else ""
-        await append_bounced(bus, event.account, mail, event.mail, address=address, answer=answer)
+        await append_bounced(bus, event.account, mail, event.mail, address=address, answer=_answer(event))
     await index.set_mark(_MARK, sequence)
+
+
+def _answer(event: MailBounced | MailExpired | MailDropped) -> str:
+    if isinstance(event, MailDropped):
+        return f"dropped by {event.by}: {event.reason}"
+    return event.failures[-1].answer if event.failures else ""
