@@ -55,6 +55,26 @@ def test_a_mail_of_two_parts_is_tried_until_both_attempts_end():
     assert not first.is_tried_now("a")
 
 
+def test_drops_of_long_tried_mail_take_no_room_after_a_restart():
+    first = FirstAttempts()
+    for sequence in range(1, first_attempts._MAX_AHEAD + 1):
+        first.drop(f"tried {sequence}", sequence, TO)  # before a mail came to hand
+    first.drop("waits", first_attempts._MAX_AHEAD + 2, TO)
+    first.handed_out(first_attempts._MAX_AHEAD + 1)
+    assert first.room == first_attempts._MAX_AHEAD - 1
+    assert first.not_dropped("waits", TO) == ()
+
+
+async def test_a_mail_stays_set_aside_when_its_drop_is_cut_off():
+    first = FirstAttempts()
+    with suppress(asyncio.CancelledError), first.set_aside(["a"]):
+        raise asyncio.CancelledError
+    assert first.is_set_aside("a"), "EVENTS may have the drop"
+    with suppress(TimeoutError), first.set_aside(["b"]):
+        raise TimeoutError
+    assert not first.is_set_aside("b")
+
+
 async def test_no_attempt_begins_while_it_is_decided_whether_a_mail_is_dropped():
     first = FirstAttempts()
     with first.attempt("tried"), first.set_aside(["tried", "waits"]) as waiting:

@@ -262,6 +262,7 @@ async def test_all_mail_of_an_account_is_retried_and_dropped(gate, hop: NextHop)
         assert (await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})).json() == {
             "mails": 1,
             "left": 0,
+            "more": 0,
         }
         assert await listed(admin) == others
     assert recipients(hop.received) == ["a@x.example", "b@x.example"]
@@ -282,7 +283,7 @@ async def test_dropping_all_takes_what_waits_for_its_first_attempt_as_well(gate,
             while len(await untried(client)) < 6:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         answer = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
-        assert answer.json() == {"mails": 6, "left": 0}
+        assert answer.json() == {"mails": 6, "left": 0, "more": 0}
         again = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
         assert again.json()["mails"] == 0, "none is dropped twice"
         await client.post("/accounts/acme/route/release")
@@ -312,14 +313,14 @@ async def test_dropping_all_leaves_what_is_being_tried_and_what_is_on_its_way(ga
         async with asyncio.timeout(60):
             await begun.wait()
         up = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
-        assert up.json() == {"mails": 0, "left": 1}, "the route takes mail"
+        assert up.json() == {"mails": 0, "left": 1, "more": 0}, "the route takes mail"
         await client.post("/accounts/acme/route/hold")
         later = await gate.mail("later@x.example")
         async with asyncio.timeout(60):
             while [entry["mail"] for entry in await untried(client) if entry["waits_for"]] != [later]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         held = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
-        assert held.json() == {"mails": 1, "left": 1}
+        assert held.json() == {"mails": 1, "left": 1, "more": 0}
         free.set()
         await gate.facts.until(MailDelivered, mail=mail, timeout=60)
     assert [event.mail for event in gate.facts.of(MailDropped)] == [later]
@@ -351,7 +352,7 @@ async def test_a_mail_whose_drop_is_being_recorded_is_not_tried_when_its_route_c
         after = await gate.mail("after@x.example")
         await gate.facts.until(MailDelivered, mail=after, timeout=60)
         free.set()
-        assert (await dropping).json() == {"mails": 1, "left": 0}
+        assert (await dropping).json() == {"mails": 1, "left": 0, "more": 0}
     assert [event.mail for event in gate.facts.of(MailDropped)] == [mail]
     assert recipients(hop.received) == ["after@x.example"]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from varco_common.base import subjects
@@ -11,7 +11,7 @@ from varco_common.base.tasks import all_results, done_within
 from varco_common.bus import Delivery, DurableConsumer, MailWorker
 from varco_common.events import DeliveryHeld, Route
 from varco_common.eventsourcing.projection import Projection
-from varco_common.mail.record import MailConverted, decode_record
+from varco_common.mail.record import MailConverted
 from varco_relay import metrics
 from varco_relay.delivery_attempt import Deliverer, utc_now
 from varco_relay.first_attempts import FirstAttempts
@@ -25,6 +25,7 @@ from varco_relay.route_events import RouteEvents, RuleListener
 from varco_relay.route_table import RoutePart, RouteTable
 from varco_relay.smtp.pool_registry import PoolRegistry, Unroutable
 from varco_relay.smtp.transaction import Capabilities
+from varco_relay.untried_search import FoundUntried, Wanted, find_untried
 
 MAX_IN_FLIGHT = 64  # mails of one account in hand: enough to fill four connections with pipelined mail
 MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024
@@ -109,21 +110,21 @@ class AccountWorker:
         """The number of accepted mails that were not tried yet."""
         return await self._consumer.pending() if self._consumer else 0
 
-    async def untried_mails(self, limit: int) -> list[UntriedMail]:
-        """The oldest mails that were not tried yet: in hand, then behind those in MAIL."""
+    async def find_untried(self, limit: int, wanted: Wanted) -> FoundUntried:
+        """The oldest mails that were not tried yet, and are not dropped.
+
+        A dropped one is among the others: it ends when it comes to hand.
+        """
         if not self._consumer:
-            return []
-        mails = [UntriedMail.of(delivery.sequence, delivery.record) for delivery in self._consumer.in_hand()][:limit]
-        after, count = await self._consumer.not_delivered()
-        if count := min(count, limit - len(mails)):
-            filters = (subjects.mail(kind, subjects.token(self.account)) for kind in subjects.READY)
-            async with aclosing(self._bus.mail.follow(*filters, after=after)) as records:
-                async for stored in records:
-                    mails += [UntriedMail.of(stored.sequence, decode_record(stored.record))] if stored.record else []
-                    count -= 1
-                    if not count or not stored.pending:
-                        break
-        return mails
+            return FoundUntried([], [])
+        return await find_untried(
+            self._bus,
+            self._consumer,
+            self.account,
+            limit=limit,
+            wanted=lambda mail: not self.is_dropped(mail) and wanted(mail),
+            on_place=self._first.handed_out,
+        )
 
     @asynccontextmanager
     async def set_aside(self, mails: Sequence[UntriedMail]) -> AsyncIterator[list[UntriedMail]]:
@@ -139,6 +140,10 @@ class AccountWorker:
     async def _without_outcome(self, mail: UntriedMail) -> UntriedMail:
         final = await self._recorded.recipients(mail.sequence, mail.accepted_at)
         return mail._replace(recipients=tuple(recipient for recipient in mail.recipients if recipient not in final))
+
+    def is_dropped(self, mail: UntriedMail) -> bool:
+        """Whether no recipient is left to be tried."""
+        return not self._first.not_dropped(mail.mail, mail.recipients)
 
     def is_tried_now(self, mail: str) -> bool:
         """Whether an attempt goes on, so that it is not known yet what comes of the mail."""
@@ -210,7 +215,7 @@ class AccountWorker:
         mail of one that is down is deferred: it must not hold up that of the others.
         """
         mail, untried = message.envelope.id, message.recipients
-        await self._first.decided(mail)
+        await self._decided(delivery)
         while untried := self._first.not_dropped(mail, untried):
             route_changed, table = self._route_changed, self.table
             parts = table.parts(message.envelope.sender, untried)
@@ -221,7 +226,14 @@ class AccountWorker:
             if untried and table is self.table:
                 with delivery.waiting():
                     await done_within(route_changed.wait(), ACK_WAIT_SECONDS)
-            await self._first.decided(mail)
+            await self._decided(delivery)
+
+    async def _decided(self, delivery: Delivery) -> None:
+        """Returns once no drop of the mail is being recorded. At the process' end it goes back."""
+        mail = delivery.record.envelope.id
+        if self._first.is_set_aside(mail):
+            with delivery.waiting():
+                await self._first.decided(mail)
 
     async def _attempt(self, message: OutgoingMessage, part: RoutePart, table: RouteTable) -> tuple[str, ...]:
         """Returns the recipients that wait for their route."""

@@ -4,11 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
 _MAX_AHEAD = 20_000  # mails dropped before they came to hand
 _MAX_PAST = 1_000  # the others: mail that comes again, whose end EVENTS tells as well
+
+
+class _Dropped(NamedTuple):
+    sequence: int
+    recipients: set[str]
 
 
 class FirstAttempts:
@@ -19,7 +25,7 @@ class FirstAttempts:
         self._in_hand: set[str] = set()
         self._tried: Counter[str] = Counter()  # attempts of each mail that go on
         self._set_aside: dict[str, asyncio.Event] = {}  # set when it is decided whether they are dropped
-        self._ahead: LRUCache[str, set[str]] = LRUCache(_MAX_AHEAD)
+        self._ahead: LRUCache[str, _Dropped] = LRUCache(_MAX_AHEAD)
         self._past: LRUCache[str, set[str]] = LRUCache(_MAX_PAST)
 
     @contextmanager
@@ -45,12 +51,23 @@ class FirstAttempts:
             if not self._tried[mail]:
                 del self._tried[mail]
 
+    def handed_out(self, sequence: int) -> None:
+        """The bus has handed out MAIL up to here: what is dropped before it had its first attempt.
+
+        A process that has just started does not know it, and keeps each drop in mind.
+        """
+        self._newest = max(self._newest, sequence)
+        for mail in [
+            m for m, dropped in self._ahead.items() if dropped.sequence <= sequence and m not in self._in_hand
+        ]:
+            self._past[mail] = self._ahead.pop(mail).recipients
+
     def is_tried_now(self, mail: str) -> bool:
         return mail in self._tried
 
     @contextmanager
     def set_aside(self, mails: Iterable[str]) -> Iterator[list[str]]:
-        """No attempt begins inside the block.
+        """No attempt begins inside the block, nor after one that is cancelled, as a process ends.
 
         Leaves out mails whose attempt goes on, or that are set aside already.
         """
@@ -59,10 +76,20 @@ class FirstAttempts:
         self._set_aside |= dict.fromkeys(waiting, decided)
         try:
             yield waiting
-        finally:
-            for mail in waiting:
-                del self._set_aside[mail]
-            decided.set()
+        except asyncio.CancelledError:  # EVENTS may have the drops; the next process knows
+            raise
+        except BaseException:
+            self._end_set_aside(waiting, decided)
+            raise
+        self._end_set_aside(waiting, decided)
+
+    def _end_set_aside(self, mails: Iterable[str], decided: asyncio.Event) -> None:
+        for mail in mails:
+            del self._set_aside[mail]
+        decided.set()
+
+    def is_set_aside(self, mail: str) -> bool:
+        return mail in self._set_aside
 
     async def decided(self, mail: str) -> None:
         """Returns once the mail is not set aside."""
@@ -71,12 +98,14 @@ class FirstAttempts:
 
     def drop(self, mail: str, sequence: int, recipients: Iterable[str]) -> None:
         """No attempt begins for these recipients. Most dropped mail had its first one long ago."""
-        waits = mail in self._in_hand or sequence > self._newest
-        known = self._ahead if waits else self._past
-        known.setdefault(mail, set()).update(recipients)
+        if mail in self._in_hand or sequence > self._newest:
+            self._ahead.setdefault(mail, _Dropped(sequence, set())).recipients.update(recipients)
+        else:
+            self._past.setdefault(mail, set()).update(recipients)
 
     def not_dropped(self, mail: str, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        dropped = self._ahead.get(mail, set()) | self._past.get(mail, set())
+        ahead = self._ahead.get(mail)
+        dropped = (ahead.recipients if ahead else set()) | self._past.get(mail, set())
         return tuple(recipient for recipient in recipients if recipient not in dropped)
 
     @property

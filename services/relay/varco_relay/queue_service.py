@@ -7,6 +7,7 @@ from varco_common.bus import Bus
 from varco_common.events import Event
 from varco_common.eventsourcing.commands import CommandContext
 from varco_common.eventsourcing.projection import Projection
+from varco_relay.copies import copies_among
 from varco_relay.delivery_attempt import utc_now
 from varco_relay.model.queue import QueuedMail
 
@@ -23,6 +24,15 @@ class QueueService:
     def mails(self, account: str = "") -> Iterator[QueuedMail]:
         """Every mail of the account (empty: of all) that waits, in no order."""
         return (state for _, state in self._queue.items() if state.failures and account in ("", state.account))
+
+    async def without_copies(self, account: str) -> list[QueuedMail]:
+        """As `mails`, but not the copies that archive forwards."""
+        mails = [*self.mails(account)]
+        copies = await copies_among(self._bus, account, mails)
+        return [mail for mail in mails if mail.mail not in copies]
+
+    async def is_copy(self, mail: QueuedMail) -> bool:
+        return bool(await copies_among(self._bus, mail.account, [mail]))
 
     def page(self, account: str, *, held: bool | None, after: str, limit: int) -> tuple[list[QueuedMail], int]:
         """The mails behind `after`, oldest first, and how many there are in all."""

@@ -19,6 +19,7 @@ from varco_relay.model.route_rules import RouteRules
 from varco_relay.model.untried_mail import UntriedMail
 from varco_relay.route_table import RouteTable
 from varco_relay.smtp.pool_registry import Destination, PoolRegistry, Unroutable
+from varco_relay.untried_search import FoundUntried
 
 RESTART = Backoff(first=timedelta(seconds=1), longest=timedelta(minutes=5))  # of a worker that failed
 _log = log.get(__name__)
@@ -81,8 +82,25 @@ class WorkerSupervisor:
 
     async def untried_mails(self, account: str, limit: int) -> list[UntriedMail]:
         """The oldest accepted mails of the account (empty: of all) that were not tried yet."""
-        mails = [mail for worker in self._of(account) for mail in await worker.untried_mails(limit)]
+        found = [await worker.find_untried(limit, lambda _: True) for worker in self._of(account)]
+        mails = [mail for each in found for mail in each.mails]
         return sorted(mails, key=lambda mail: mail.mail)[:limit]
+
+    async def droppable(self, account: str, limit: int) -> FoundUntried:
+        """The oldest mails of one account that a drop of all takes; the others wait as well."""
+        worker = self._workers[account]
+        found = await worker.find_untried(limit, lambda mail: not mail.is_copy and bool(self.waits_for(mail)))
+        return found._replace(others=[m for m in found.others if not m.is_copy and not worker.is_dropped(m)])
+
+    def takes_all(self, account: str) -> bool:
+        """Whether every route of the account is up, so that no mail waits."""
+        return not any(destination.down_reason for destination in self.table(account).all)
+
+    def waits_for(self, mail: UntriedMail) -> str:
+        """Why no attempt begins for any recipient. Empty where one of the mail's routes is up."""
+        parts = self.table(mail.account).parts(mail.sender, mail.recipients)
+        reasons = [part.destination.down_reason for part in parts]
+        return reasons[0] if reasons and all(reasons) else ""
 
     def set_aside(self, account: str, mails: Sequence[UntriedMail]) -> AbstractAsyncContextManager[list[UntriedMail]]:
         """No first attempt of the account's mails begins inside the block, as of its worker."""

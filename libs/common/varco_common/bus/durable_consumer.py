@@ -30,6 +30,17 @@ class ConsumerLimits(NamedTuple):
     ack_wait: float = ACK_WAIT_SECONDS
 
 
+class ConsumerPlace(NamedTuple):
+    """The last sequence that was handed out, and how many mails are behind it.
+
+    `pending` counts those and the ones that are neither acknowledged nor parked.
+    """
+
+    handed_out: int
+    behind: int
+    pending: int
+
+
 class DurableConsumer:
     """Mails of one durable consumer."""
 
@@ -100,17 +111,16 @@ class DurableConsumer:
 
     async def pending(self) -> int:
         """How many mails are neither acknowledged nor parked, those in hand included."""
-        info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
-        return int(info["num_pending"]) + int(info["num_ack_pending"])
+        return (await self.place()).pending
 
     def in_hand(self) -> list[Delivery]:
         """The mails in hand, the oldest first."""
         return [delivery for _, delivery in sorted(self._in_hand.items())]
 
-    async def not_delivered(self) -> tuple[int, int]:
-        """The last sequence that was handed out, and how many mails are behind it."""
+    async def place(self) -> ConsumerPlace:
         info = await jetstream.api(self._connection, f"CONSUMER.INFO.{subjects.MAIL}.{self.durable}")
-        return int(info["delivered"]["stream_seq"]), int(info["num_pending"])
+        behind = int(info["num_pending"])
+        return ConsumerPlace(int(info["delivered"]["stream_seq"]), behind, behind + int(info["num_ack_pending"]))
 
     def oldest(self) -> datetime | None:
         """When ingress received the oldest mail in hand; None while there is none."""

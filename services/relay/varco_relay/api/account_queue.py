@@ -24,15 +24,17 @@ def router(queue: QueueService, untried: UntriedDrops) -> APIRouter:
 
     @api.post("/drop", summary="Give all of it up, without notifications")
     async def drop(account: str, token: AccountScope, why: DropIn) -> DroppedOut:
-        """Mails that are held are dropped, too.
+        """Mails that are held are dropped, too, and notifications to the account's senders.
 
-        So are the oldest 5,000 that wait for their first attempt, while their route is down or all
-        mail is held. `left` counts those that still wait for it: they are being tried now, or the
-        route takes mail. Hold all mail, and ask again once their attempts have ended.
+        So are the oldest 5,000 that wait for their first attempt, while their own routes are down
+        or all mail is held. `left` counts those that still wait for it: `more` of them go when you
+        ask again; the others are being tried now, or their route takes mail. Hold all mail, and
+        ask again once their attempts have ended. Copies that archive forwards stay.
         """
         first = await untried.drop_all(account, by=token.by, reason=why.reason)
-        mails = await queue.execute_all(drop_mail, [*queue.mails(account)], by=token.by, reason=why.reason)
+        waiting = await queue.without_copies(account)
+        mails = await queue.execute_all(drop_mail, waiting, by=token.by, reason=why.reason)
         await queue.reached(first.sequence)
-        return DroppedOut(mails=mails + first.mails, left=first.left)
+        return DroppedOut(mails=mails + first.mails, left=first.left, more=first.more)
 
     return api

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 
+from varco_common.base.errors import RefusedCommand
 from varco_common.runtime.auth import Caller, visible_account
 from varco_common.runtime.tokens import ApiToken
 from varco_relay.api.schemas import DropIn, QueuedOut, QueuePage, QueueReasonIn, UntriedOut
@@ -11,7 +12,7 @@ from varco_relay.commands import drop_mail, hold_mail, release_mail, retry_mail
 from varco_relay.gauges import oldest_seconds
 from varco_relay.model.queue import QueuedMail
 from varco_relay.queue_service import QueueCommand, QueueService
-from varco_relay.untried_drops import MAX_UNTRIED, UntriedDrops
+from varco_relay.untried_drops import COPY_STAYS, MAX_UNTRIED, UntriedDrops
 from varco_relay.worker_supervisor import WorkerSupervisor
 
 
@@ -63,7 +64,8 @@ def router(queue: QueueService, workers: WorkerSupervisor, untried: UntriedDrops
     async def drop(token: Caller, mail: str, why: DropIn) -> None:
         """Also before its first attempt, while it waits for its route or is held with all mail.
 
-        409 while an attempt goes on that began before.
+        409 while an attempt goes on that began before. A copy that archive forwards is dropped by
+        an operator's token alone.
         """
         await _drop(queue, untried, token, mail, why.reason)
 
@@ -74,7 +76,7 @@ async def _untried(workers: WorkerSupervisor, scope: str, limit: int) -> list[Un
     mails = await workers.untried_mails(scope, limit)
     destinations = [workers.destination(mail.account) for mail in mails]
     return [
-        UntriedOut.of(mail, at.name, "" if workers.is_tried_now(mail) else at.down_reason)
+        UntriedOut.of(mail, at.name, "" if workers.is_tried_now(mail) else workers.waits_for(mail))
         for mail, at in zip(mails, destinations, strict=True)
     ]
 
@@ -83,8 +85,11 @@ async def _drop(queue: QueueService, untried: UntriedDrops, token: ApiToken, mai
     own = visible_account(token, "")
     if queue.get(mail) is None and (sequence := await untried.drop(own, mail, by=token.by, reason=reason)):
         await queue.reached(sequence)
-    else:
-        await queue.execute(drop_mail, _queued(queue, token, mail), by=token.by, reason=reason)
+        return
+    state = _queued(queue, token, mail)
+    if own and await queue.is_copy(state):
+        raise RefusedCommand(COPY_STAYS)
+    await queue.execute(drop_mail, state, by=token.by, reason=reason)
 
 
 def _queued(queue: QueueService, token: ApiToken, mail: str) -> QueuedMail:

@@ -202,6 +202,10 @@ class TouchedOut(BaseModel):
 
 
 class DroppedOut(TouchedOut):
-    """As TouchedOut; `left` mails still wait for their first attempt."""
+    """As TouchedOut; `left` mails still wait for their first attempt.
+
+    `more` of them would be dropped by the same request once more.
+    """
 
     left: int
+    more: int = 0

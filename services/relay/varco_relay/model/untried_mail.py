@@ -9,7 +9,7 @@ from varco_common.mail.record import MailRecord
 class UntriedMail(NamedTuple):
     """What operators see of it. `size` is in bytes, in wire form.
 
-    `sequence` is the place of its record in MAIL.
+    `sequence` is the place of its record in MAIL. A copy is one that archive forwards.
     """
 
     mail: str
@@ -19,9 +19,10 @@ class UntriedMail(NamedTuple):
     recipients: tuple[str, ...]
     size: int
     accepted_at: datetime
+    is_copy: bool = False
 
     @classmethod
-    def of(cls, sequence: int, record: MailRecord) -> Self:
+    def of(cls, sequence: int, record: MailRecord, *, is_copy: bool = False) -> Self:
         envelope = record.envelope
         return cls(
             mail=envelope.id,
@@ -31,4 +32,5 @@ class UntriedMail(NamedTuple):
             recipients=envelope.recipients,
             size=record.body.size,
             accepted_at=envelope.received_at,
+            is_copy=is_copy,
         )
