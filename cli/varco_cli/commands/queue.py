@@ -1,5 +1,6 @@
 """`varco queue`: the mails that wait for a delivery attempt."""
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from varco_cli.output import Json
 app = group("queue")
 
 _ROUNDS = 100  # of 5,000 mails each; more may come meanwhile
+_PAUSE_SECONDS = 1.0  # relay lets go of what it dropped before it takes more
 
 
 Mail = Annotated[str, typer.Argument(help="Id of the mail, as in the 250 answer.", metavar="MAIL")]
@@ -102,8 +104,9 @@ def drop(
 ) -> None:
     """Drops a mail without a notification to its sender. The mail is lost. Asks first.
 
-    With --account, all that wait for an attempt. Mail that waits for its first one is dropped while
-    its route is down or all mail is held, unless it is being tried just now: hold all mail first.
+    With --account, all that wait for an attempt, also notifications to its senders. Mail that waits
+    for its first one is dropped while its route is down or all mail is held, unless it is being
+    tried just now: hold all mail first. Copies that archive forwards stay.
 
     Examples: `varco queue drop 06d2k3m8s1x7v0c2b9qa --reason "spam of a stolen account"` ·
     `varco queue drop --account acme --reason "stolen password"`
@@ -127,21 +130,25 @@ def _check_one(mail: str, account: str) -> None:
 
 def _drop_all(account: str, reason: str) -> dict[str, int]:
     """Relay drops some thousands at a time of those that wait for their first attempt."""
-    path, dropped = f"/accounts/{account}/queue/drop", {"mails": 0, "left": 0}
+    path, dropped = f"/accounts/{account}/queue/drop", {"mails": 0, "left": 0, "more": 0}
     for _ in range(_ROUNDS):
         answer = api_client.call("relay", "POST", path, json={"reason": reason})
-        dropped = {"mails": dropped["mails"] + answer["mails"], "left": answer["left"]}
-        if not (answer["mails"] and answer["left"]):
+        dropped = answer | {"mails": dropped["mails"] + answer["mails"]}
+        if not answer["more"]:
             break
+        if not answer["mails"]:
+            time.sleep(_PAUSE_SECONDS)
     return dropped
 
 
 def _print_dropped(answer: dict[str, int], account: str) -> None:
     output.line(f"{answer['mails']} mails are dropped")
-    if answer["left"]:
+    if answer["more"]:
+        output.line(f"{answer['more']} more wait: type it again")
+    if going := answer["left"] - answer["more"]:
         output.line(
-            f"{answer['left']} are on their way: hold all mail (`varco queue hold --account {account}`), then drop "
-            "again what still waits"
+            f"{going} are being tried, or their route is up: hold all mail (`varco queue hold --account {account}`), "
+            "then drop again what still waits"
         )
 
 
