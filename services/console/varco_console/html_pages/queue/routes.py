@@ -76,7 +76,7 @@ async def drop_all(request: Request, account: str, reason: NeededReason) -> Redi
     """All mail of the account that waits for an attempt, unless it is on its way."""
     path = f"{_of(account)}/queue/drop"
     answer = await person_api(request).change("relay", "POST", path, body={"reason": reason})
-    done = "dropped_some" if answer["left"] else "dropped"
+    done = "dropped_first" if answer["more"] else "dropped_some" if answer["left"] else "dropped"
     return back_to("/queue", done, account=account, count=answer["mails"], left=answer["left"])
 
 
