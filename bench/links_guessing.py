@@ -99,7 +99,7 @@ def _link(key: str) -> Link:
         account="bench",
         mail="m",
         part="2",
-        url=hidden_url("http://x.test", "pdf"),
+        url=hidden_url("http://x.test", key, "pdf"),
         object="o",
         name="a.pdf",
         size=1,

@@ -8,7 +8,7 @@ import httpx
 from varco_common.events import AttachmentLinked
 from varco_common.runtime.token_signer import TokenSigner
 from varco_common.testing import running
-from varco_filelink.link_addresses import LinkAddresses
+from varco_filelink.link_addresses import HIDDEN, LinkAddresses, hidden_url, link_id
 
 from . import layouts
 from .test_links import linked, status
@@ -33,13 +33,19 @@ async def earlier_link(gate) -> str:
     """Appends a link as an earlier version made it, whose id are its digits. Returns its URL."""
     await gate.files.ensure()
     await gate.files.put("acme/earlier/2", FILE)
-    url, at = f"http://127.0.0.1:{gate.links_port}/files/{EARLIER}.pdf", datetime.now(UTC)
-    event = AttachmentLinked(
+    url = f"http://127.0.0.1:{gate.links_port}/files/{EARLIER}.pdf"
+    await gate.bus.events.append(link_event(EARLIER, url))
+    return url
+
+
+def link_event(link: str, url: str) -> AttachmentLinked:
+    at = datetime.now(UTC)
+    return AttachmentLinked(
         at=at,
         account="acme",
         mail="earlier",
         part="2",
-        link=EARLIER,
+        link=link,
         url=url,
         object="acme/earlier/2",
         name="offerta.pdf",
@@ -48,8 +54,6 @@ async def earlier_link(gate) -> str:
         domain="acme.example",
         expires_at=at + timedelta(days=1),
     )
-    await gate.bus.events.append(event)
-    return url
 
 
 async def test_no_event_holds_the_digits_of_an_address(gate, filelink):
@@ -65,6 +69,14 @@ async def test_no_event_holds_the_digits_of_an_address(gate, filelink):
     assert any(link["link"] in text for text in texts)
     assert converted.record.links == (link["link"],)
     assert [text for text in (*texts, repr(converted.record)) if digits_of(link["url"]) in text] == []
+
+
+async def test_the_version_before_finds_no_file_under_an_address_that_can_be_guessed(gate, filelink):
+    links = [await linked(gate, filelink), await linked(gate, filelink, layouts.THUNDERBIRD)]
+    by_name = {event.url.rpartition("/")[2]: event.link for event in await gate.events()}  # as that version does
+    assert by_name == {f"{link['link']}{HIDDEN}.pdf": link["link"] for link in links}
+    shown = [await status(f"http://127.0.0.1:{gate.links_port}/files/{name}") for name in by_name]
+    assert shown == [404, 404]
 
 
 async def test_a_reader_gets_no_address_and_the_id_of_a_link_is_none(gate, filelink):
@@ -121,3 +133,10 @@ def test_an_address_is_the_same_for_a_part_and_another_one_for_each_other():
 
     assert name("m", "2") == name("m", "2")
     assert len({name("m", "2"), name("m", "3"), name("n", "2"), name("m", "2", b"x" * 32)}) == 4
+
+
+def test_an_address_is_completed_with_the_id_in_the_event_and_without():
+    addresses = LinkAddresses(b"k" * 32)
+    name = addresses.name("earlier", "2", "pdf")
+    urls = (hidden_url("https://x.test", link_id(name), "pdf"), "https://x.test/files/*.pdf")
+    assert [addresses.url(link_event(link_id(name), url)) for url in urls] == [f"https://x.test/files/{name}"] * 2

@@ -28,9 +28,10 @@ class LinkAddresses:
     def url(self, link: Link | AttachmentLinked) -> str:
         """The whole address of a link; empty if it was made with another key."""
         head, slash, name = link.url.rpartition("/")
-        if not name.startswith(HIDDEN):
+        _, hidden, end = name.partition(f"{HIDDEN}.")
+        if not hidden:
             return link.url
-        whole = self.name(link.mail, link.part, name.removeprefix(f"{HIDDEN}."))
+        whole = self.name(link.mail, link.part, end)
         return head + slash + whole if link_id(whole) == link.link else ""
 
 
@@ -39,6 +40,10 @@ def link_id(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:_ID_DIGITS]
 
 
-def hidden_url(base: str, extension: str) -> str:
-    """The address as events have it."""
-    return f"{base}/files/{HIDDEN}.{extension}"
+def hidden_url(base: str, link: str, extension: str) -> str:
+    """The address as events have it.
+
+    The version before serves a link under what the event has as its address, and would put that
+    into mails. So it must be one that outsiders don't guess: it has the id.
+    """
+    return f"{base}/files/{link}{HIDDEN}.{extension}"

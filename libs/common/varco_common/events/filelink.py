@@ -38,8 +38,9 @@ class FilelinkWithdrawn(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=
 class AttachmentLinked(FilelinkEvent, frozen=True, kw_only=True, omit_defaults=True, tag="attachment.linked.v1"):
     """An attachment is in the store, and a link leads to it.
 
-    `link` is the link's id, `url` its address, with `*` for the digits that only filelink knows. A
-    `link` of 40 digits is of an earlier version and holds those of the address (`readable_link`).
+    `link` is the link's id, `url` its address, with the id and `*` for the digits that only
+    filelink knows. A `link` of 40 digits is of an earlier version and holds those of the address
+    (`readable_link`).
     `part` is the attachment's place in the mail. `object` is the stored file: equal files of an
     account share one. `size` is in bytes, `sha256` in hex; `domain` is the sender's.
     """

@@ -79,14 +79,15 @@ class Converter:
     def _new_link(self, record: MailAccepted, part: Part, settings: LinkSettings, now: datetime) -> AttachmentLinked:
         envelope = record.envelope
         end = extension(part)
+        link = link_id(self._addresses.name(envelope.id, part.path, end))
         return AttachmentLinked(
             at=now,
             by="filelink",
-            link=link_id(self._addresses.name(envelope.id, part.path, end)),
+            link=link,
             account=envelope.account,
             mail=envelope.id,
             part=part.path,
-            url=hidden_url(settings.base_url or self._base_url, end),
+            url=hidden_url(settings.base_url or self._base_url, link, end),
             object=f"{envelope.account}/{envelope.id}/{part.path}-{os.urandom(4).hex()}",  # one for each try
             name=display_name(part.names, end),
             size=part.size,
