@@ -47,7 +47,11 @@ async def test_a_dry_run_changes_nothing(gate):
         ({"pop3": {"login": LOGIN, "password": "short"}}, "at least 8"),
         ({"pop3": {"login": LOGIN, "password_hash": "$1$abc"}}, "not an argon2 hash"),
         ({"pop3": {"login": LOGIN, "password": PASSWORD, "password_hash": "$argon2id$"}}, "not both"),
+        ({"pop3": ""}, "pop3"),
+        ({"pop3": []}, "pop3"),
         ({"forward": "boss"}, "is no mail address"),
+        ({"forward": ""}, "is no mail address"),
+        ({"forward": []}, "forward"),
         ({"forward": {"to": "boss@acme.example", "format": "plain"}}, "did you mean form?"),
         ({"forward": {"to": "boss@acme.example", "x": "y"}}, "expected one of form, return_path, to"),
         ({"kept": "1 day"}, "did you mean keep?"),
@@ -215,6 +219,15 @@ async def test_a_copy_that_was_never_made_is_not_found(gate):
         await switch_on(http)
         assert (await http.get(f"{PATH}/copies/{'0' * 20}")).status_code == 404
         assert (await http.get(f"{PATH}/copies/nonsense")).status_code == 422
+
+
+@pytest.mark.parametrize("empty", ["", []])
+async def test_an_empty_text_or_list_closes_no_mailbox(gate, empty):
+    async with gate.archive() as http:
+        await switch_on(http)
+        answers = [await http.put(PATH, json=empty), await http.patch(PATH, json={"pop3": empty})]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        assert (await http.get(PATH)).json()["archive"]["pop3"] == {"login": LOGIN}
 
 
 async def test_a_closed_mailbox_takes_no_login(gate):

@@ -15,7 +15,8 @@ from varco_common.runtime.request_model import StrictModel, none_if_off
 
 
 def _off(value: object) -> object:
-    return none_if_off(value) or None  # so is an empty one
+    """An empty section is off, too. An empty text or list is a mistake, as of a template."""
+    return None if value == {} else none_if_off(value)
 
 
 def _forward(value: object) -> object:
