@@ -87,7 +87,7 @@ def operated(gate: Gate, url: str) -> None:
     longer = gate.json("links", "extend", shown["link"], "--by", "30 days", "--reason", "a test")
     before, after = (datetime.fromisoformat(one["expires_at"]) for one in (shown, longer))
     assert after - before == timedelta(days=30)
-    assert gate.json("links", "revoke", url, "--reason", "a test")["state"] == "revoked"
+    assert gate.json("links", "revoke", f"{url}?download", "--reason", "a test")["state"] == "revoked"
     assert httpx.get(url).status_code == 410
     assert gate.varco("links", "show", "0" * 40).returncode == 1
 

@@ -1,6 +1,8 @@
 """`varco links`: attachments that were replaced by links."""
 
+import re
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -81,7 +83,9 @@ def extend(
 
 
 def _key(link: str) -> str:
-    return link.rstrip("/").rpartition("/")[2]
+    """The end of a URL as it may be pasted: from the button of the page it ends in `?download`."""
+    path = re.split("[?#]", link.strip())[0]
+    return quote(path.rstrip("/").rpartition("/")[2], safe="")
 
 
 def _print(answer: dict[str, Any]) -> None:
