@@ -52,6 +52,22 @@ async def test_a_client_that_finds_nothing_new_has_collected(gate):
         assert await collected(http)
 
 
+async def test_a_client_that_has_its_mail_listed_has_collected_and_a_probe_has_not(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        await gate.mail()
+        await copies(http, 1)
+        for probe in ("NOOP", "STAT", "UIDL 1", "LIST 7"):
+            async with logged_in(gate) as client:
+                assert await client.command(probe)
+                assert (await client.command("QUIT")).startswith("+OK")
+            assert await collected(http) is None, probe
+        async with logged_in(gate) as client:
+            assert len(await client.multiline("UIDL")) == 1
+            assert (await client.command("QUIT")).startswith("+OK")
+        assert await collected(http)
+
+
 async def test_a_client_that_breaks_off_has_collected_what_it_fetched(gate):
     async with gate.archive() as http:
         await switch_on(http)

@@ -148,6 +148,7 @@ async def _listing(session: Pop3Session, argument: str, value: Callable[[Maildro
             lines.clear()
             await session.connection.drain(session.idle_seconds)
     session.connection.write("".join(lines).encode() + b".\r\n")
+    maildrop.is_listed = True
 
 
 async def _entry(session: Pop3Session, argument: str) -> MaildropEntry | None:

@@ -18,6 +18,7 @@ class Maildrop:
         self._index, self._totals = index, totals
         self._last_ids: dict[int, int] = {-1: 0}  # id of the last row, by page
         self.fetched = self.failed = 0  # copies that the client got, and asked for in vain
+        self.is_listed = False  # a client that leaves its mail there finds so that nothing is new
         self._page: tuple[int, list[MaildropEntry]] = (-1, [])
         self.reset()
 
@@ -28,8 +29,12 @@ class Maildrop:
 
     @property
     def is_collected(self) -> bool:
-        """Whether a client that says QUIT now has fetched copies, or found nothing new."""
-        return bool(self.fetched) or not self.failed
+        """Whether a client that says QUIT now has fetched copies, or found nothing new.
+
+        While copies wait, only a client that had them listed knows: no probe that logs in.
+        """
+        looked = self.is_listed or not self._totals.copies or bool(self._deleted)
+        return bool(self.fetched) or (looked and not self.failed)
 
     @property
     def count(self) -> int:
