@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from tests.integration.console_people import People, form_token
+from tests.integration.console_people import PASSWORD, People, form_token
 from tests.integration.gate import Gate, wait_for
 
 FILE = """\
@@ -64,12 +64,29 @@ def test_a_change_is_shown_then_applied_and_its_event_names_the_person(office: G
         assert "max_size: 20MB -> 30MB" in html.unescape(shown.text)
         assert "max_size: 20MB" in office.varco("show", "office").stdout
         form = {"text": text, "versions": versions(shown.text)}
-        assert post(browser, "/accounts/office", **form).status_code == 422  # without a reason
-        assert post(browser, "/accounts/office", **form, reason="larger plans").status_code == 303
+        assert post(browser, "/accounts/office", **form, proof=PASSWORD).status_code == 422  # without a reason
+        answer = post(browser, "/accounts/office", **form, reason="larger plans", proof=PASSWORD)
+        assert answer.status_code == 303
     assert "max_size: 30MB" in office.varco("show", "office").stdout
     (event, *_) = office.json("settings", "history", "office", "--json")
     assert (event["fact"], event["event"]["by"]) == ("rules-changed", "person:operator")
     assert event["event"]["reason"] == "larger plans"
+
+
+@pytest.mark.parametrize("proof", ["", "another password"])
+def test_a_stolen_session_applies_no_file(office: Gate, people: People, proof: str):
+    with people.signed_in("operator") as browser:
+        text = shown_file(browser).replace(
+            "login: office@office.test", "login: office@office.test, password: stolen-it"
+        )
+        shown = post(browser, "/accounts/office/difference", text=text)
+        assert 'name="proof"' in shown.text
+        form = {"text": text, "versions": versions(shown.text), "reason": "for later"}
+        refused = post(browser, "/accounts/office", **form, proof=proof)
+        assert refused.status_code == 422
+        assert "Your password, or a code of the present app, is needed" in html.unescape(refused.text)
+        assert (hidden_text(refused.text), 'value="for later"' in refused.text) == (text, True)
+        assert post(browser, "/accounts/office/difference", text=text).text.count("<li class") == 1
 
 
 def test_what_is_lost_takes_a_tick(office: Gate, people: People):
@@ -77,7 +94,7 @@ def test_what_is_lost_takes_a_tick(office: Gate, people: People):
         text = shown_file(browser).replace(", boss@office.test", "")
         shown = post(browser, "/accounts/office/difference", text=text)
         assert "removes sender boss@office.test" in html.unescape(shown.text)
-        form = {"text": text, "versions": versions(shown.text), "reason": "has left"}
+        form = {"text": text, "versions": versions(shown.text), "reason": "has left", "proof": PASSWORD}
         assert post(browser, "/accounts/office", **form).status_code == 409
         assert "boss@office.test" in office.varco("show", "office").stdout
         assert post(browser, "/accounts/office", **form, loss="1").status_code == 303
@@ -89,7 +106,7 @@ def test_a_difference_that_is_old_is_shown_anew_and_not_applied(office: Gate, pe
         text = shown_file(browser).replace("max_size: 20MB", "max_size: 30MB")
         old = versions(post(browser, "/accounts/office/difference", text=text).text)
         assert not office.varco("senders", "add", "office", "new@office.test").returncode
-        again = post(browser, "/accounts/office", text=text, versions=old, reason="larger plans")
+        again = post(browser, "/accounts/office", text=text, versions=old, reason="larger plans", proof=PASSWORD)
         assert again.status_code == 409
         assert "removes sender new@office.test" in html.unescape(again.text)
     assert "new@office.test" in office.varco("show", "office").stdout
@@ -142,7 +159,7 @@ def test_a_change_is_in_the_history_and_undone_by_its_opposite(office: Gate, peo
         form = {"text": hidden_text(shown.text), "versions": versions(shown.text), "loss": "1"}
         reason = f"undoes event {added['sequence']}"
         assert f'value="{reason}"' in shown.text
-        assert post(browser, "/accounts/office", **form, reason=reason).status_code == 303
+        assert post(browser, "/accounts/office", **form, reason=reason, proof=PASSWORD).status_code == 303
     assert "extra@office.test" not in office.varco("show", "office").stdout
     (undone, *_) = office.json("settings", "history", "office", "--json")
     assert (undone["fact"], undone["event"]["reason"]) == ("sender-withdrawn", reason)

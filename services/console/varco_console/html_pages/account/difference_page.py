@@ -22,16 +22,32 @@ WHAT_IF_PERIOD = timedelta(days=30)
 
 
 async def difference_page(
-    request: Request, account: str, text: str, status: HTTPStatus = HTTPStatus.OK, reason: str = ""
+    request: Request,
+    account: str,
+    text: str,
+    status: HTTPStatus = HTTPStatus.OK,
+    reason: str = "",
+    *,
+    refusal: str = "",
 ) -> Response:
-    """`reason` is what stands in the form at first. Raises AccountFileError and ApiFailure."""
+    """`reason` is what stands in the form at first, `refusal` why the person is not believed.
+
+    Raises AccountFileError and ApiFailure.
+    """
     api, file = person_api(request), await account_files.read_file(account, text)
     plans, warnings = await asyncio.gather(account_files.plan(api, file), account_files.warnings_about(api, file))
     view = difference(account, text, plans, warnings)
     decided_again = _started(request, file, digest(text)) if view.lines else None
     conflict = status is HTTPStatus.CONFLICT
     return console_of(request).renderer.page(
-        request, "account/difference.html", view, status=status, conflict=conflict, reason=reason, what_if=decided_again
+        request,
+        "account/difference.html",
+        view,
+        status=status,
+        conflict=conflict,
+        reason=reason,
+        refusal=refusal,
+        what_if=decided_again,
     )
 
 

@@ -16,6 +16,7 @@ from varco_console.html_pages.account.difference_page import current_what_if, di
 from varco_console.html_pages.account.view import AccountEditor, difference, editor
 from varco_console.service_apis import ApiFailure
 from varco_console.web.access import MAY_CHANGE, PageRoutes, SignedIn
+from varco_console.web.confirmation import unproven
 from varco_console.web.context import console_of, person_api
 from varco_console.web.notices import back_to
 
@@ -32,6 +33,7 @@ class ApplyForm(BaseModel):
     versions: str
     reason: str = Field(min_length=3, max_length=1_000)
     loss: bool = False
+    proof: str = Field("", max_length=1_024, description="The person's own password or code.")
 
 
 @routes.page("/accounts")
@@ -73,7 +75,10 @@ async def edit_on(request: Request, account: AccountName, opened: SignedIn, text
 async def apply(
     request: Request, account: AccountName, opened: SignedIn, form: Annotated[ApplyForm, Form()]
 ) -> Response:
-    """Applies the difference that was shown; shows it anew where it has changed meanwhile."""
+    """Applies the difference that was shown; shows it anew where it has changed meanwhile.
+
+    A file can set passwords and routes, which outlive the session: the person proves who it is.
+    """
     api = person_api(request)
     try:
         file = await account_files.read_file(account, form.text)
@@ -81,6 +86,9 @@ async def apply(
         shown = difference(account, form.text, plans, ())
         if shown.versions != form.versions or (shown.lost and not form.loss):
             return await difference_page(request, account, form.text, HTTPStatus.CONFLICT, form.reason)
+        if refusal := await unproven(request, opened, form.proof):
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            return await difference_page(request, account, form.text, status, form.reason, refusal=refusal)
         await account_files.apply_file(api, file, plans, form.reason)
     except AccountFileError as error:
         return _editor(request, editor(opened.person, account, form.text, str(error)), error=error)
