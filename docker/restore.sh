@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Restores what docker/backup.sh wrote, into empty volumes: docs/operations.md, "Restore".
 #   docker/restore.sh backups/2026-11-24-030000
-# Secrets and settings that are there stay. On a new machine they come out of the backup.
+# Secrets and settings that are there stay. On a new machine they come out of the backup. What neither has is made, as
+# `make secrets` does: a backup of an earlier version has no secret that is needed since.
 set -euo pipefail
 folder=${1:?"which backup? For example: docker/restore.sh backups/2026-11-24-030000"}
 for file in audit.tar gate.tar secrets.tar; do
@@ -24,6 +25,14 @@ root=$(cd "$(setting VARCO_BACKUPS ./backups)" && pwd)
 inside=$(cd "$folder" && pwd)
 [ "${inside#"$root"/}" != "$inside" ] || { echo "$folder is not below $root, which VARCO_BACKUPS names: move it there" >&2; exit 2; }
 [ "$(id -u)" -ne 0 ] || chown -R "$(setting VARCO_UID 0):$(setting VARCO_GID 0)" "$inside" # the operator's container reads there
+home=$(realpath "$home")
+step "secrets that the backup has not"
+image=$(docker compose config --images prepare | grep varco/cli:)
+docker image inspect "$image" > /dev/null 2>&1 || docker compose build --quiet prepare
+beside=$(dirname "$(realpath "$settings")")
+docker run --rm --network none --user "$(id -u):$(id -g)" --volume "$beside:$beside" --volume "$home:$home" --env VARCO_HOME="$home" \
+    "$image" varco init --env-file "$(realpath "$settings")" --hostname "$(setting VARCO_HOSTNAME "$(hostname -f)")" > /dev/null
+[ "$(id -u)" -ne 0 ] || chown -R "$(setting VARCO_UID 0):$(setting VARCO_GID 0)" "$home"
 
 step "bus, database and object store start"
 for service in nats postgres minio; do

@@ -47,8 +47,11 @@ def test_a_backup_is_restored_on_empty_volumes(tmp_path: Path) -> None:
         with tarfile.open(folder / "secrets.tar") as secrets:
             assert {"var/admin.token", "var/secrets/relay.key", ".env"} <= {*secrets.getnames()}
         gate.compose("--profile", "*", "down", "--volumes", "--timeout", "10")
+        missing = gate.home / "secrets" / "filelink.key"
+        missing.unlink()  # as after a backup of a version that had none
 
         gate.script("restore.sh", str(folder))
+        assert stat.S_IMODE(missing.stat().st_mode) == 0o600
         start(gate)
         assert httpx.get(link[0], timeout=30).content == file
         assert len(wait_for(lambda: fetched(gate, b"kept for ten years"))) == 1
