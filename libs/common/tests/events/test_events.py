@@ -16,6 +16,7 @@ from varco_common.events import (
     AuthFailed,
     MailDelivered,
     RecordParked,
+    SecondFactorSet,
     decode_authenticated,
     decode_event,
     encode_event,
@@ -44,6 +45,15 @@ def test_every_event_has_a_golden_sample_that_sets_its_every_field():
     for kind in (*KINDS, *RECORDS):
         sample = msgspec.json.decode((GOLDEN / f"{wire_name(kind)}.json").read_bytes())
         assert set(sample) >= {field.encode_name for field in msgspec.structs.fields(kind)}, wire_name(kind)
+
+
+def test_a_second_factor_of_before_codes_were_counted_is_read():
+    sample = msgspec.json.decode((GOLDEN / "second.factor.set.v1.json").read_bytes())
+    step = sample.pop("code_step")
+    earlier, later = (decode_event(msgspec.json.encode(form)) for form in (sample, sample | {"code_step": step}))
+    assert isinstance(earlier, SecondFactorSet)
+    assert (earlier.code_step, earlier) == (0, msgspec.structs.replace(later, code_step=0))
+    assert msgspec.json.decode(encode_event(earlier)) == sample
 
 
 def test_every_event_is_named_noun_participle_version():
