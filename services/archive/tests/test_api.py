@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from varco_common.events import CopyExported, MailboxOpened, SenderAuthorised, SenderWithdrawn
+from varco_common.runtime.token_signer import TokenSigner
+from varco_common.testing import running
 
 from .conftest import LOGIN, PASSWORD, SECTION, copies, count, switch_on
 
@@ -212,6 +214,19 @@ async def test_an_export_of_all_is_on_record_from_the_oldest_copy_on(gate):
         assert whole.since == datetime.fromisoformat(oldest["arrived"])
         assert whole.since < whole.until
         assert none.since == none.until
+
+
+async def test_a_token_for_reading_alone_lists_copies_and_gets_no_text(gate):
+    async with gate.archive() as http:
+        await switch_on(http)
+        mail = await gate.mail()
+        await copies(http, 1)
+        _, text = TokenSigner(running.KEY.encode()).mint_limited("admin", read_only=True, person="auditor")
+        reader = {"Authorization": f"Bearer {text}"}
+        assert [one["mail"] for one in (await http.get(f"{PATH}/copies", headers=reader)).json()["copies"]] == [mail]
+        refused = await http.get(f"{PATH}/copies/{mail}", headers=reader)
+        assert (refused.status_code, "reading alone" in refused.text) == (403, True)
+        assert (await http.get(f"{PATH}/copies/{mail}")).status_code == 200
 
 
 async def test_a_copy_that_was_never_made_is_not_found(gate):

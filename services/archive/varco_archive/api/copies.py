@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from fastapi.responses import StreamingResponse
 
 from varco_archive.api.schemas import CopyOut, CopyPage
@@ -45,8 +45,14 @@ def add_routes(api: APIRouter, service: CopyService) -> None:
         await service.note_export(account, command.by, command.reason, since, until or datetime.now(UTC))
 
     @api.get("/accounts/{account}/archive/copies/{mail}", summary="A copy's text", response_class=StreamingResponse)
-    async def fetch(account: AccountName, mail: MailId, _: AccountScope) -> StreamingResponse:
-        """The mail as a client would get it, envelope fields included, as message/rfc822."""
+    async def fetch(account: AccountName, mail: MailId, token: AccountScope) -> StreamingResponse:
+        """The mail as a client would get it, envelope fields included, as message/rfc822.
+
+        Not for a token for reading alone (403): it can't note an export either, and the text may
+        have addresses of files in it.
+        """
+        if token.read_only:
+            raise HTTPException(403, "A token for reading alone may list copies, but not have their text.")
         copy = await service.mailboxes.index.get(account, mail)
         if not copy:
             raise NotFound(f"no copy of mail {mail} is in the mailbox")
