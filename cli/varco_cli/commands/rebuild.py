@@ -1,5 +1,6 @@
 """`varco replay rebuild`: builds the tables of a service again from the streams."""
 
+import contextlib
 import json
 import os
 import signal
@@ -37,15 +38,15 @@ def rebuild(
     """
     if service in _WITHOUT_TABLES:
         raise Refused(f"{service} has no tables: there is nothing to rebuild")
-    pid = _pid(service) if restart else 0
+    if restart:
+        _pid(service)
     report: dict[str, Any] = {"service": service, "tables": [], "differences": []}
     for line in api_client.lines(service, "/rebuild", params={"swap": swap}, method="POST"):
         _collect(report, json.loads(line), quiet=as_json)
     if "done" not in report:
         raise Unreachable(f"{service} ended before the rebuild was complete: see its log")
     if restart and swap:
-        os.kill(pid, signal.SIGTERM)
-        report["restarted"] = pid
+        report["restarted"] = _end(service)
     output.show(report, as_json, lambda: _print(report))
     if not report["done"]["equal"]:
         raise typer.Exit(Refused.exit_code)
@@ -72,6 +73,18 @@ def _pid(service: str) -> int:
     raise Refused(
         f"{service} is no process of {api_client.state_directory().path}: leave out --restart, and restart it where it runs"
     )
+
+
+def _end(service: str) -> int:
+    """Ends the process, and returns its id. It may be another one than before the rebuild.
+
+    One that is being started swaps by itself.
+    """
+    pid = pid_of(process_of(service))
+    with contextlib.suppress(ProcessLookupError):
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+    return pid
 
 
 def _print(report: dict[str, Any]) -> None:
