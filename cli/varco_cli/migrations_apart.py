@@ -9,7 +9,7 @@ from varco_common.runtime.service import Service
 from varco_common.storage import database
 from varco_common.storage.settings import WithDatabase
 
-_SECONDS = 10.0
+_SECONDS = 10.0  # to reach the database. A migration may take any time
 
 
 def migrate_apart(services: Sequence[Service], variables: Mapping[str, Mapping[str, str]]) -> None:
@@ -38,5 +38,8 @@ def _begin_migration(service: str, settings: type[WithDatabase], variables: Mapp
 
 
 async def _migrate(name: str, url: str) -> None:
-    async with asyncio.timeout(_SECONDS), database.connect(url, name) as engine:
+    if not url.startswith("sqlite"):  # a file is there at once, and opening it would hinder a swap
+        async with asyncio.timeout(_SECONDS):
+            await database.log_in(url)
+    async with database.connect(url, name) as engine:
         await database.migrate(engine, f"varco_{name}")
