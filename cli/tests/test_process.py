@@ -77,6 +77,24 @@ async def test_it_runs_without_a_pid_file_where_none_can_be_written(
     assert not alive(running)
 
 
+async def test_it_ends_where_its_pid_file_can_not_be_removed(process: ManagedProcess, home: StateDirectory) -> None:
+    home.pid_file("patient").mkdir()  # which is refused like a file on a disk that can't be written
+    await process.start()
+    running = process.pid
+    await process.stop()
+    assert not alive(running)
+
+
+async def test_a_fork_server_without_a_pid_file_forks_and_ends(home: StateDirectory) -> None:
+    home.pid_file("patient").parent.rmdir()
+    server = ForkServer(home)
+    await server.start()
+    assert await asyncio.wait_for(server.descriptions(), SECONDS)
+    assert server.settled
+    await server.stop()
+    assert not server.settled
+
+
 async def test_a_first_start_that_is_refused_says_why(process: ManagedProcess, home: StateDirectory) -> None:
     home.logs.rmdir()
     with pytest.raises(FailedStart, match=r"patient can't be started: .*No such file"):
@@ -84,10 +102,10 @@ async def test_a_first_start_that_is_refused_says_why(process: ManagedProcess, h
 
 
 async def test_a_fork_server_whose_connection_broke_is_not_handed_over(home: StateDirectory) -> None:
-    child = await asyncio.create_subprocess_exec(*PATIENT)
+    child = os.posix_spawn(PATIENT[0], PATIENT, os.environ)  # noqa: ASYNC221 - the server alone waits for it
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
-    server = ForkServer(home, child.pid, ours)
+    server = ForkServer(home, child, ours)
     await server.start()
     assert server.settled
     theirs.send(b"no process id")

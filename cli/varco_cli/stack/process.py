@@ -121,7 +121,7 @@ class ManagedProcess:
         if self._supervision:
             self._supervision.cancel()
             await asyncio.wait([self._supervision])
-        self._home.pid_file(self.name).unlink(missing_ok=True)
+        self._forget_pid()
 
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Sends a signal, and returns the id of the process that got it; 0 while none runs.
@@ -171,8 +171,11 @@ class ManagedProcess:
             self._home.note_pid(self.name, child.pid)
         except OSError as error:
             _log.warning("its pid file can't be written", process=self.name, pid=child.pid, error=str(error))
-            with contextlib.suppress(OSError):  # that of the process before would name a stranger
-                self._home.pid_file(self.name).unlink(missing_ok=True)
+            self._forget_pid()  # that of the process before would name a stranger
+
+    def _forget_pid(self) -> None:
+        with contextlib.suppress(OSError):  # a disk that can't be written stops nothing
+            self._home.pid_file(self.name).unlink(missing_ok=True)
 
     async def _launch(self, output: IO[bytes]) -> Process:
         return await self._execute(output, asyncio.subprocess.DEVNULL)
