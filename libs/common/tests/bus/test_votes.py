@@ -13,28 +13,29 @@ from varco_common.mail.ballot import Ballot, Vote, accept, encode
 from varco_common.mail.replies import Reply
 from varco_common.testing import NatsServer
 from varco_common.testing.samples import ballot
+from varco_common.testing.waiting import eventually
 
 
 async def test_all_voters_votes_come_back_before_the_deadline(bus: Bus):
     for voter in ("policy", "ratelimit", "banguard"):
         await bus.voting.serve(voter, lambda ballot, voter=voter: accept(voter))
     began = time.monotonic()
-    votes = await bus.voting.collect(ballot(), ["policy", "ratelimit", "banguard"], 10)
+    votes = await bus.voting.collect(ballot(), ["policy", "ratelimit", "banguard"], 60)
     assert {vote.voter for vote in votes} == {"policy", "ratelimit", "banguard"}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 async def test_a_silent_voter_is_left_out_at_the_deadline(bus: Bus):
     await bus.voting.serve("policy", lambda _: accept("policy"))
     began = time.monotonic()
-    assert [vote.voter for vote in await bus.voting.collect(ballot(), ["policy", "ratelimit"], 0.3)] == ["policy"]
-    assert 0.25 < time.monotonic() - began < 3
+    assert [vote.voter for vote in await bus.voting.collect(ballot(), ["policy", "ratelimit"], 3)] == ["policy"]
+    assert 2.9 < time.monotonic() - began < 30
 
 
 async def test_where_no_voter_is_at_all_nobody_waits(bus: Bus):
     began = time.monotonic()
-    assert await bus.voting.collect(ballot(), ["policy"], 10) == []
-    assert time.monotonic() - began < 5
+    assert await bus.voting.collect(ballot(), ["policy"], 60) == []
+    assert time.monotonic() - began < 30
 
 
 async def test_a_voter_that_raises_casts_no_vote_and_votes_on_afterwards(bus: Bus, caplog: pytest.LogCaptureFixture):
@@ -49,8 +50,8 @@ async def test_a_voter_that_raises_casts_no_vote_and_votes_on_afterwards(bus: Bu
     await bus.voting.serve("policy", decide)
     with caplog.at_level(logging.ERROR):
         assert await bus.voting.collect(ballot(), ["policy"], 0.3) == []
-    assert "no vote cast" in caplog.text
-    assert await bus.voting.collect(ballot(), ["policy"], 10) == [accept("policy")]
+        await eventually(lambda: "no vote cast" in caplog.text)
+    assert await bus.voting.collect(ballot(), ["policy"], 30) == [accept("policy")]
 
 
 async def test_unreadable_unknown_and_doubled_votes_are_left_out(bus: Bus, nats: NatsServer):
@@ -60,10 +61,12 @@ async def test_unreadable_unknown_and_doubled_votes_are_left_out(bus: Bus, nats:
             for payload in (b"yes!", encode(accept("stranger")), encode(accept("policy")), encode(accept("policy"))):
                 await message.respond(payload)
             await message.respond(encode(Vote(voter="policy", reply=Reply.QUOTA_EXCEEDED)))
+            await message.respond(encode(accept("ratelimit")))  # the last one: then nothing is waited for
 
         await raw.subscribe("ballot.*", cb=shout)
         await raw.flush()
-        assert await bus.voting.collect(ballot(), ["policy", "ratelimit"], 2.0) == [accept("policy")]
+        votes = await bus.voting.collect(ballot(), ["policy", "ratelimit"], 60.0)
+        assert votes == [accept("policy"), accept("ratelimit")]
 
 
 async def test_one_of_each_voter_s_processes_gets_a_ballot(bus: Bus, nats: NatsServer):
