@@ -153,7 +153,7 @@ def rich_tables(results: list[Result]) -> Iterable[Table]:
 def markdown(report: Report) -> str:
     """Returns the tables as Markdown, with the command and the machine."""
     facts = report.machine
-    how = f"`{report.command}`, {report.date}. Medians of {rounds(report.results)} rounds (least-most)."
+    how = f"`{report.command}`,\n{report.date}. Medians of {rounds(report.results)} rounds (least-most)."
     where = f"{facts.processors} processors ({facts.model}), {facts.memory_gb} GB, Linux {facts.kernel}, Python {facts.python}."
     lines = [how, where]
     for title, headings, rows in [("In units of Postfix", *summary(report.results)), *tables(report.results)]:
