@@ -18,6 +18,7 @@ from varco_relay.smtp.pending_transaction import Completed, NotAttempted
 from varco_relay.smtp.target import SmtpTarget
 
 from .pools import LIMITS, NO_RECONNECT, QUICK, RECONNECT, Listener, Pools, codes, down_reason, lines, mail
+from .slow_end import SlowEnd
 
 
 async def test_mails_that_wait_share_connections_and_writes(hop: NextHop, pools: Pools):
@@ -139,19 +140,6 @@ async def test_an_idle_connection_is_closed_politely(hop: NextHop, pools: Pools)
         await hop.news()
     await codes(pool, mail())
     assert hop.connections == 2
-
-
-class SlowEnd:
-    """The next hop answers the end of the first mail when it is `free`."""
-
-    def __init__(self, hop: NextHop) -> None:
-        self.begun, self.free = asyncio.Event(), asyncio.Event()
-        hop.before_end = self._wait
-
-    async def _wait(self) -> None:
-        if not self.begun.is_set():
-            self.begun.set()
-            await self.free.wait()
 
 
 async def test_a_slow_mail_holds_no_later_mail_up(hop: NextHop, pools: Pools):

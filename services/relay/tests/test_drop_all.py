@@ -18,6 +18,8 @@ from varco_common.testing.next_hop import NextHop, recipients
 from varco_relay import account_worker, untried_drops
 from varco_relay.account_worker import AccountWorker
 
+from .slow_end import SlowEnd
+
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 STOLEN = {"reason": "stolen"}
 
@@ -113,20 +115,14 @@ async def test_dropping_all_judges_each_mail_by_its_own_route(gate, hop: NextHop
     await gate.account()
     rule = RouteRule(route=Smarthost(host="127.0.0.1", port=hop.port), recipients=("@up.example",))
     await gate.bus.events.append(RouteRulesSet(at=datetime.now(UTC), account="acme", rules=(rule,)))
-    begun, free = asyncio.Event(), asyncio.Event()
-
-    async def end() -> None:
-        begun.set()
-        await free.wait()
-
-    hop.before_end = end
+    end = SlowEnd(hop)
     async with gate.relay(default_route="127.0.0.1:1", **SLOW) as client:
         await gate.mail("first@down.example")
         await gate.facts.until(RouteFailed)
         await gate.facts.until(MailDeferred)
         up = [await gate.mail("tried@up.example")]
         async with asyncio.timeout(60):
-            await begun.wait()
+            await end.begun.wait()
         up.append(await gate.mail("waits@up.example"))
         down = await gate.mail("waits@down.example")
         await until_untried(client, 3)
@@ -138,7 +134,7 @@ async def test_dropping_all_judges_each_mail_by_its_own_route(gate, hop: NextHop
         }
         answer = await client.post("/accounts/acme/queue/drop", json=STOLEN)
         assert answer.json() == {"mails": 2, "left": 2, "more": 0}
-        free.set()
+        end.free.set()
         for mail in up:
             await gate.facts.until(MailDelivered, mail=mail)
     assert down in dropped(gate)

@@ -1,6 +1,5 @@
 """The queue at work: retries, holds, drops, what a restart finds, and the DSNs that senders get."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -25,6 +24,8 @@ from varco_common.testing.certificates import self_signed
 from varco_common.testing.dns import dns_server
 from varco_common.testing.next_hop import NextHop, recipients
 from varco_common.testing.waiting import eventually
+
+from .slow_end import SlowEnd
 
 LATER = "451 4.3.0 not now"
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
@@ -231,17 +232,11 @@ async def test_a_mail_dropped_in_the_middle_of_an_attempt_does_not_come_back(gat
         mail = await gate.mail("bob@x.example")
         await gate.facts.until(MailDeferred)
         await eventually(lambda: queued(client, mail))
-        begun, free = asyncio.Event(), asyncio.Event()
-
-        async def end() -> None:
-            begun.set()
-            await free.wait()
-
-        hop.before_end = end
+        end = SlowEnd(hop)
         await client.post(f"/queue/{mail}/retry")
-        await begun.wait()
+        await end.begun.wait()
         await client.post(f"/queue/{mail}/drop", json={"reason": "too late"})
-        free.set()
+        end.free.set()
         await gate.facts.until(MailDelivered)
         assert (await client.get("/queue")).json()["total"] == 0
 

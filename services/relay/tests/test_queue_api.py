@@ -7,6 +7,8 @@ from varco_common.testing.next_hop import NextHop, recipients
 from varco_relay import account_worker
 from varco_relay.untried_drops import UntriedDrops
 
+from .slow_end import SlowEnd
+
 SLOW = {"retry_first": "1 hour", "retry_longest": "1 hour"}
 
 
@@ -186,24 +188,18 @@ async def test_mail_is_dropped_before_its_first_attempt_and_never_tried(gate, ho
 
 async def test_mail_in_the_middle_of_its_first_attempt_is_not_dropped(gate, hop: NextHop):
     await gate.account()
-    begun, free = asyncio.Event(), asyncio.Event()
-
-    async def end() -> None:
-        begun.set()
-        await free.wait()
-
-    hop.before_end = end
+    end = SlowEnd(hop)
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
         mail = await gate.mail("bob@x.example")
         async with asyncio.timeout(60):
-            await begun.wait()
+            await end.begun.wait()
             await client.post("/accounts/acme/route/hold")
             later = await gate.mail("later@x.example")
             while [entry["mail"] for entry in await untried(client) if entry["waits_for"]] != [later]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         refused = await client.post(f"/queue/{mail}/drop", json={"reason": "stolen"})
         assert (refused.status_code, "is being tried now" in refused.text) == (409, True)
-        free.set()
+        end.free.set()
         await gate.facts.until(MailDelivered, mail=mail, timeout=60)
     assert gate.facts.of(MailDropped) == []
 
@@ -301,17 +297,11 @@ async def test_dropping_all_takes_what_waits_for_its_first_attempt_as_well(gate,
 
 async def test_dropping_all_leaves_what_is_being_tried_and_what_is_on_its_way(gate, hop: NextHop):
     await gate.account()
-    begun, free = asyncio.Event(), asyncio.Event()
-
-    async def end() -> None:
-        begun.set()
-        await free.wait()
-
-    hop.before_end = end
+    end = SlowEnd(hop)
     async with gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
         mail = await gate.mail("bob@x.example")
         async with asyncio.timeout(60):
-            await begun.wait()
+            await end.begun.wait()
         up = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
         assert up.json() == {"mails": 0, "left": 1, "more": 0}, "the route takes mail"
         await client.post("/accounts/acme/route/hold")
@@ -321,7 +311,7 @@ async def test_dropping_all_leaves_what_is_being_tried_and_what_is_on_its_way(ga
                 await asyncio.sleep(0.01)
         held = await client.post("/accounts/acme/queue/drop", json={"reason": "stolen"})
         assert held.json() == {"mails": 1, "left": 1, "more": 0}
-        free.set()
+        end.free.set()
         await gate.facts.until(MailDelivered, mail=mail, timeout=60)
     assert [event.mail for event in gate.facts.of(MailDropped)] == [later]
 

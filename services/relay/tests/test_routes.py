@@ -18,6 +18,8 @@ from varco_common.testing.next_hop import NextHop, next_hop, recipients
 from varco_common.testing.waiting import eventually
 from varco_relay.secret_box import SecretBox
 
+from .slow_end import SlowEnd
+
 URL = "/accounts/acme/route"
 
 
@@ -180,21 +182,15 @@ async def flow(gate, count: int) -> None:
 
 async def test_mail_on_its_way_ends_there_and_what_comes_later_takes_the_new_route(gate, hop: NextHop):
     await gate.account()
-    begun, free = asyncio.Event(), asyncio.Event()
-
-    async def end() -> None:
-        begun.set()
-        await free.wait()
-
-    hop.before_end = end
+    end = SlowEnd(hop)
     async with next_hop() as new, gate.relay(default_route=f"127.0.0.1:{hop.port}") as client:
         await gate.mail("first@x.example")
-        await begun.wait()
+        await end.begun.wait()
         setting = asyncio.create_task(client.put(URL, json=to(new)))
         await gate.facts.until(RouteSet)
         await gate.mail("second@x.example")
         await gate.facts.until(MailDelivered, 1)
-        free.set()
+        end.free.set()
         assert (await setting).status_code == 200
         await gate.facts.until(MailDelivered, 2)
         assert recipients(hop.received) == ["first@x.example"]
